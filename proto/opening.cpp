@@ -1,0 +1,89 @@
+#include "proto/opening.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+namespace runwire {
+namespace {
+
+// RFC 9110, RFC 5789 (PATCH), RFC 9113 (PRI, the preface of HTTP/2), and WebDAV's (RFC 4918, 3253, 5323).
+constexpr std::string_view kMethods[] = {
+    "GET",  "HEAD",     "POST",      "PUT",   "DELETE", "CONNECT", "OPTIONS", "TRACE",  "PATCH",  "PRI",
+    "COPY", "PROPFIND", "PROPPATCH", "MKCOL", "MOVE",   "LOCK",    "UNLOCK",  "SEARCH", "REPORT",
+};
+constexpr std::string_view kSshBanner = "SSH-";
+constexpr std::string_view kBlanks = " \t";
+
+char upper(char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); }
+
+bool same_letters(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return upper(x) == upper(y); });
+}
+
+// RFC 9112 2.2: a server should skip empty lines before the request line, so many do.
+std::string_view skip_white(std::string_view text) {
+  const auto start = text.find_first_not_of("\r\n \t");
+  return start == text.npos ? std::string_view() : text.substr(start);
+}
+
+// Whether `line` ends as a request line does, in "HTTP/" and a digit; shell text may only mention it elsewhere.
+bool names_http_version(std::string_view line) {
+  constexpr std::string_view kName = "HTTP/";
+  line = line.substr(0, line.find_last_not_of(kBlanks) + 1);
+  const auto last_word = line.find_last_of(kBlanks);
+  const std::string_view word = last_word == line.npos ? line : line.substr(last_word + 1);
+  return word.size() > kName.size() && same_letters(word.substr(0, kName.size()), kName) &&
+         std::isdigit(static_cast<unsigned char>(word[kName.size()])) != 0;
+}
+
+// A request's target starts with a path, an asterisk, a scheme or, after CONNECT, a host (RFC 9112 3.2). None of
+// these starts with the '-' of an option or with a quote.
+bool may_start_target(char c) {
+  return c == '/' || c == '*' || c == '[' || std::isalnum(static_cast<unsigned char>(c)) != 0;
+}
+
+// `line` starts with a method's name and a blank, in letters of any case.
+Opening judge_after_method(std::string_view method, std::string_view line, bool line_is_whole) {
+  if (line.substr(0, method.size()) == method) return Opening::http;  // no shell command is named so
+  const auto target = line.find_first_not_of(kBlanks, method.size());
+  if (target == line.npos) return line_is_whole ? Opening::plain : Opening::undecided;
+  if (!may_start_target(line[target])) return Opening::plain;
+  if (names_http_version(line)) return Opening::http;
+  return line_is_whole ? Opening::plain : Opening::undecided;
+}
+
+std::optional<Opening> judge_method(std::string_view line, bool line_is_whole) {
+  const auto word_end = line.find_first_of(kBlanks);
+  const std::string_view word = line.substr(0, word_end);
+  for (std::string_view method : kMethods) {
+    if (word_end != line.npos && same_letters(word, method)) return judge_after_method(method, line, line_is_whole);
+    const bool beginning = word_end == line.npos && same_letters(word, method.substr(0, word.size()));
+    if (beginning && !line_is_whole) return Opening::undecided;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Opening judge_opening(std::string_view bytes) {
+  if (bytes.empty()) return Opening::undecided;
+  if (bytes[0] == '\0') return Opening::session;
+  if (bytes[0] == '\x16') return Opening::tls;
+
+  const std::string_view text = skip_white(bytes);
+  if (text.empty()) return Opening::undecided;
+  if (text.substr(0, kSshBanner.size()) == kSshBanner) return Opening::ssh;
+  if (text == kSshBanner.substr(0, text.size())) return Opening::undecided;
+
+  const auto newline = text.find('\n');
+  const bool line_is_whole = newline != text.npos;
+  std::string_view line = text.substr(0, newline);
+  const bool carriage_return = line_is_whole && line.ends_with('\r');
+  if (carriage_return) line.remove_suffix(1);
+  // Whatever the method is called: no shell line ends in "HTTP/1.1" and a carriage return.
+  if (carriage_return && names_http_version(line)) return Opening::http;
+  return judge_method(line, line_is_whole).value_or(Opening::plain);
+}
+
+}  // namespace runwire
