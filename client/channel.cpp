@@ -74,11 +74,11 @@ Result<short> Channel::await(short events, Deadline deadline) const {
 Result<std::size_t> Channel::read_some(char* buffer, std::size_t size, Deadline deadline) {
   const bool may_have_to_stop = deadline || interrupt_fd_ >= 0;
   for (;;) {
+    // Waiting first even if bytes are there: a peer that never pauses must not make us deaf to the interrupt.
+    if (may_have_to_stop) RUNWIRE_TRY(await(POLLIN, deadline));
     const ssize_t n = ::recv(fd_.get(), buffer, size, may_have_to_stop ? MSG_DONTWAIT : 0);
     if (n >= 0) return static_cast<std::size_t>(n);
-    if (errno == EINTR) continue;
-    if (!may_have_to_stop || !would_wait(errno)) return transfer_error("read", errno);
-    RUNWIRE_TRY(await(POLLIN, deadline));
+    if (errno != EINTR && !(may_have_to_stop && would_wait(errno))) return transfer_error("read", errno);
   }
 }
 

@@ -1,0 +1,44 @@
+// Commands, a line each, from standard input.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proto/result.hpp"
+
+namespace runwire {
+
+inline constexpr std::string_view kPrompt = ">>>: ";  // that of the original client
+
+struct Line {
+  enum Kind {
+    command,
+    interrupted,  // Ctrl-C: what was typed is forgotten
+    end,          // Ctrl-D, or the end of the file
+  } kind;
+  std::string text;  // of a command, without its newline
+};
+
+// Reads lines as they are, any bytes. Where `fd` is a terminal it shows the prompt on stderr, and the terminal
+// itself lets one correct the line. A last line without a newline counts.
+class LineReader {
+ public:
+  // `interrupt_fd` readable = Ctrl-C; -1 = there is none. Both descriptors belong to the caller.
+  LineReader(int fd, int interrupt_fd);
+
+  // ERRORS: io (reading failed), invalid_argument (a line over kMaxCommandBytes).
+  Result<Line> next();
+
+ private:
+  std::optional<Line> take_line();
+
+  int fd_;
+  int interrupt_fd_;
+  bool shows_prompt_;
+  bool at_end_ = false;
+  std::string ahead_;         // read and not yet handed out
+  std::size_t searched_ = 0;  // bytes of it that hold no newline
+};
+
+}  // namespace runwire

@@ -1,0 +1,63 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/charset.hpp"
+#include "client/cli.hpp"
+#include "client/output.hpp"
+#include "client/prompt.hpp"
+
+namespace runwire {
+namespace {
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+int fail(const Error& error) {
+  say(error.message);
+  return kOwnFailureStatus;
+}
+
+int print(std::string_view text) {
+  const auto written = write_fully(STDOUT_FILENO, text, "stdout");
+  return written ? 0 : fail(written.error());
+}
+
+int run_once(RemoteShell::Options options, const std::string& line) {
+  auto shell = RemoteShell::open(std::move(options));
+  if (!shell) return fail(shell.error());
+  const Outcome outcome = shell->run(line);
+  shell->close();
+  return outcome.exit_status;
+}
+
+int run(const std::vector<std::string>& words) {
+  const Environment environment = {variable("RUNWIRE_HOST"), variable("XDG_RUNTIME_DIR"), ::getuid()};
+  auto invocation = parse_command_line(words, environment);
+  if (!invocation) return fail(invocation.error());
+  switch (invocation->task) {
+    case Invocation::help:
+      return print(help_text());
+    case Invocation::version:
+      return print("runwire " RUNWIRE_VERSION "\n");
+    case Invocation::run_line:
+      return run_once(std::move(invocation->options), invocation->line);
+    case Invocation::prompt:
+      break;
+  }
+  return run_prompt(std::move(invocation->options));
+}
+
+}  // namespace
+}  // namespace runwire
+
+int main(int argc, char** argv) {
+  runwire::occupy_standard_descriptors();
+  runwire::adopt_locale();
+  return runwire::run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+}

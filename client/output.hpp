@@ -1,0 +1,22 @@
+// The client's own standard output and error: every byte goes out, or the failure is an error.
+#pragma once
+
+#include <string_view>
+
+#include "proto/result.hpp"
+
+namespace runwire {
+
+// Makes sure that descriptors 0, 1 and 2 are taken, so that no socket gets the number of a closed stdout and
+// receives the command's output. One that was closed still fails when it is used. For the start of main().
+void occupy_standard_descriptors();
+
+// Writes all of `bytes` to `fd`, also where somebody else has made it non-blocking (its flags are shared with
+// other processes and are not touched). `name` is for the message.
+// ERRORS: io ("stdout: No space left on device; ...").
+Status write_fully(int fd, std::string_view bytes, std::string_view name);
+
+// One line on stderr, "runwire: " and `text` made printable. That it can't be written can't be told anywhere.
+void say(std::string_view text);
+
+}  // namespace runwire
