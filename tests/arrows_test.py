@@ -19,7 +19,7 @@ NOT_FOR_PROTO = re.compile(
     r"|(chrono|ctime|thread|mutex|condition_variable|future|filesystem|iostream|fstream)$"
 )
 OUTPUT_CALLS = ("printf", "fprintf", "puts", "fputs", "fwrite", "perror", "fopen")
-PROCESS_CALLS = ("fork", "vfork", "posix_spawnp?", "popen", "system", "wait3", "wait4", "waitpid", "waitid")
+PROCESS_CALLS = ("fork", "vfork", "posix_spawnp?", "wait3", "wait4", "waitpid", "waitid")
 SLEEPS = {"sleep", "usleep", "nanosleep", "clock_nanosleep", "uv_sleep", "sleep_for", "sleep_until"}
 VAGUE_NAMES = {"util", "utils", "common", "helper", "helpers", "manager", "misc"}
 
