@@ -1,0 +1,208 @@
+#include "bench/load.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace runwire {
+namespace {
+
+constexpr Nanoseconds kTick = 50 * kMillisecond;
+constexpr Nanoseconds kObservation = 250 * kMillisecond;
+constexpr Nanoseconds kRetryPause = kMillisecond;
+constexpr std::size_t kConnectsAtOnce = 128;      // more would overflow the queue of many a listener
+constexpr std::uint64_t kHopelessFailures = 100;  // in a row, and at least this often for each connection:
+constexpr std::uint64_t kHopelessPerConnection = 4;
+
+std::string in_seconds(Nanoseconds span) {
+  const std::string text = std::to_string(seconds(span));
+  return text.substr(0, text.find('.') + 2) + " s";
+}
+
+}  // namespace
+
+std::uint64_t Tally::failed() const {
+  return std::accumulate(failures.begin(), failures.end(), std::uint64_t{0});
+}
+
+Load::Load(Target& target, const Plan& plan) : target_(target), plan_(plan) {
+  for (std::uint32_t token = 0; token < plan_.connections; ++token) {
+    lanes_.emplace_back(target_, token);
+    free_.push_back(token);
+  }
+}
+
+Status Load::connect() {
+  extent_ = {};
+  std::uint32_t next = 0;
+  for (;;) {
+    const Nanoseconds now = now_ns();
+    auto under_way = static_cast<std::size_t>(
+        std::count_if(lanes_.begin(), lanes_.end(), [](const Lane& lane) { return lane.in_flight(); }));
+    for (; next < lanes_.size() && under_way < kConnectsAtOnce; ++under_way, ++next)
+      handle(next, lanes_[next].connect(now));
+    if (next == lanes_.size() && under_way == 0) break;
+    turn(now);
+    expire_overdue(now_ns());
+  }
+  const bool one_is_open =
+      std::any_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) { return lane.fd() >= 0; });
+  if (one_is_open) return Ok{};
+  return Error{Errc::refused, "no connection could be opened: " + tally_.first_failure};
+}
+
+Tally Load::run(const Extent& extent, const Observer& observer) {
+  extent_ = extent;
+  tally_ = Tally();
+  stopped_ = false;
+  started_ = failed_in_a_row_ = 0;
+  begin_ = last_right_ = next_tick_ = now_ns();
+  next_observation_ = begin_ + kObservation;
+  if (plan_.open_loop) arrivals_.emplace(plan_.open_loop->spacing, plan_.open_loop->per_second, begin_);
+  for (Nanoseconds now = begin_;; now = now_ns()) {
+    if (now >= next_tick_) tick(now, observer);
+    start_due(now);
+    if (is_over(now)) return close_run();
+    turn(now);
+  }
+}
+
+// Nothing of this run may reach into the next one.
+Tally Load::close_run() {
+  for (std::uint32_t token = 0; token < lanes_.size(); ++token) {
+    if (!lanes_[token].in_flight()) continue;
+    lanes_[token].hang_up();
+    free_.push_back(token);
+  }
+  in_flight_ = 0;
+  tally_.elapsed = std::max(asked_span(now_ns()), last_right_ - begin_);
+  extent_ = {};
+  return std::move(tally_);
+}
+
+// How long new commands were started, apart from when replies came.
+Nanoseconds Load::asked_span(Nanoseconds now) const {
+  if (stopped_ || !tally_.gave_up.empty()) return now - begin_;
+  if (extent_.commands != 0 && started_ >= extent_.commands) return 0;
+  return extent_.duration;
+}
+
+bool Load::may_start(Nanoseconds now) const {
+  if (stopped_ || !tally_.gave_up.empty()) return false;
+  if (extent_.commands == 0 && extent_.duration == 0) return false;
+  if (extent_.commands != 0 && started_ >= extent_.commands) return false;
+  if (extent_.duration == 0) return true;
+  return (arrivals_ ? arrivals_->due() : now) < begin_ + extent_.duration;
+}
+
+bool Load::is_over(Nanoseconds now) const {
+  return !tally_.gave_up.empty() || (in_flight_ == 0 && !may_start(now));
+}
+
+void Load::start_due(Nanoseconds now) {
+  while (!free_.empty() && may_start(now)) {
+    const Nanoseconds due = arrivals_ ? arrivals_->due() : now;
+    if (due > now) return;
+    if (arrivals_) arrivals_->advance();
+    const std::uint32_t token = free_.front();
+    free_.pop_front();
+    Lane& lane = lanes_[token];
+    if (!plan_.new_connections && lane.state() == Lane::State::closed) ++tally_.reconnects;
+    ++started_;
+    ++in_flight_;
+    handle(token, lane.start(due, now));
+  }
+}
+
+void Load::turn(Nanoseconds now) {
+  target_.readiness.wait(longest_wait(now), ready_);
+  retry_waiting();
+  for (const Ready& ready : ready_) {
+    handle(ready.token, lanes_[ready.token].on_ready(ready));
+    start_due(now_ns());
+  }
+}
+
+Nanoseconds Load::longest_wait(Nanoseconds now) const {
+  if (!waiting_.empty()) return kRetryPause;
+  if (!arrivals_ || free_.empty() || !may_start(now)) return kTick;
+  return std::clamp(arrivals_->due() - now, Nanoseconds{0}, kTick);
+}
+
+void Load::retry_waiting() {
+  std::vector<std::uint32_t> tokens;
+  tokens.swap(waiting_);
+  for (const std::uint32_t token : tokens)
+    if (lanes_[token].state() == Lane::State::waiting) handle(token, lanes_[token].retry());
+}
+
+void Load::handle(std::uint32_t token, Step step) {
+  Lane& lane = lanes_[token];
+  switch (step) {
+    case Step::pending:
+    case Step::connected:
+      return;
+    case Step::queue_full:
+      waiting_.push_back(token);
+      return;
+    case Step::lost:
+      if (lane.failure()) fail(*lane.failure(), lane.why());
+      return;
+    case Step::answered:
+      --in_flight_;
+      record(lane, now_ns());
+      if (plan_.new_connections) lane.hang_up();
+      free_.push_back(token);
+      return;
+  }
+}
+
+void Load::record(const Lane& lane, Nanoseconds now) {
+  if (lane.failure()) return fail(*lane.failure(), lane.why());
+  ++tally_.right;
+  tally_.payload_bytes += target_.expected.payload.size();
+  tally_.latency.record(now - lane.due());
+  last_right_ = now;
+  failed_in_a_row_ = 0;
+}
+
+void Load::fail(Failure failure, const std::string& why) {
+  ++tally_.failures[static_cast<std::size_t>(failure)];
+  if (tally_.first_failure.empty()) tally_.first_failure = std::string(title_of(failure)) + ": " + why;
+  if (failure == Failure::busy) return;  // it is overloaded, not broken
+  const std::uint64_t limit = std::max(kHopelessFailures, kHopelessPerConnection * plan_.connections);
+  if (++failed_in_a_row_ < limit || !tally_.gave_up.empty()) return;
+  tally_.gave_up = std::to_string(limit) +
+                   " failures in a row, the last one: " + std::string(title_of(failure)) + ": " + why;
+}
+
+void Load::tick(Nanoseconds now, const Observer& observer) {
+  next_tick_ = now + kTick;
+  expire_overdue(now);
+  if (extent_.duration != 0 && now > begin_ + extent_.duration + plan_.timeout) count_unsent(now);
+  if (now < next_observation_) return;
+  next_observation_ = now + kObservation;
+  if (!observer(tally_, now - begin_)) stopped_ = true;
+}
+
+void Load::expire_overdue(Nanoseconds now) {
+  bool expired = false;
+  for (std::uint32_t token = 0; token < lanes_.size(); ++token) {
+    Lane& lane = lanes_[token];
+    if (!lane.in_flight() || now - lane.begun() < plan_.timeout) continue;
+    handle(token, lane.expire());
+    expired = true;
+  }
+  if (!expired || !tally_.gave_up.empty() || now - last_right_ < plan_.timeout) return;
+  tally_.gave_up = "no right reply for " + in_seconds(plan_.timeout) +
+                   ": the daemon is stuck, or the command takes longer; see --timeout";
+}
+
+// The schedule has been over for so long that what is still due will not be sent any more.
+void Load::count_unsent(Nanoseconds now) {
+  for (; arrivals_ && may_start(now); arrivals_->advance()) {
+    ++started_;
+    ++tally_.failures[static_cast<std::size_t>(Failure::unsent)];
+  }
+}
+
+}  // namespace runwire
