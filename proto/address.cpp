@@ -9,7 +9,8 @@ namespace {
 constexpr std::string_view kExamples = " (write host:port, [::1]:port or unix:/path)";
 
 Error wrong(std::string_view text, std::string_view why) {
-  return {Errc::invalid_argument, "address '" + std::string(text) + "': " + std::string(why) + std::string(kExamples)};
+  return {Errc::invalid_argument,
+          "address '" + std::string(text) + "': " + std::string(why) + std::string(kExamples)};
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view digits) {
@@ -55,7 +56,8 @@ std::optional<HostAndPort> split_host(std::string_view text) {
 
 Result<Address> parse_address(std::string_view whole, std::uint16_t default_port) {
   std::string_view text = whole;
-  if (consume(text, "unix://") || consume(text, "unix:") || text.starts_with('/')) return unix_address(whole, text);
+  if (consume(text, "unix://") || consume(text, "unix:") || text.starts_with('/'))
+    return unix_address(whole, text);
   consume(text, "tcp://");
   const auto parts = split_host(text);
   if (!parts) return wrong(whole, "the brackets do not enclose a host");
@@ -75,7 +77,8 @@ std::string to_string(const Address& address) {
 }
 
 std::string default_socket_dir(std::string_view xdg_runtime_dir, unsigned uid) {
-  return xdg_runtime_dir.starts_with('/') ? std::string(xdg_runtime_dir) : "/tmp/runwire-" + std::to_string(uid);
+  return xdg_runtime_dir.starts_with('/') ? std::string(xdg_runtime_dir)
+                                          : "/tmp/runwire-" + std::to_string(uid);
 }
 
 std::string default_socket_path(std::string_view xdg_runtime_dir, unsigned uid) {

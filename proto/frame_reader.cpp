@@ -47,8 +47,8 @@ Piece FrameReader::next_header() {
     if (field.empty()) return {Piece::need_more, {}};
     header_bytes_ = decode_length(field.data());
     if (!is_legal_length(header_bytes_)) {
-      error_ = "header length " + std::to_string(header_bytes_) + " is outside " + std::to_string(kMinHeaderBytes) +
-               ".." + std::to_string(kMaxHeaderBytes);
+      error_ = "header length " + std::to_string(header_bytes_) + " is outside " +
+               std::to_string(kMinHeaderBytes) + ".." + std::to_string(kMaxHeaderBytes);
       state_ = State::broken;
       return {Piece::broken, {}};
     }
@@ -71,7 +71,8 @@ Piece FrameReader::next_payload() {
     return {Piece::end, {}};
   }
   if (fed_.empty()) return {Piece::need_more, {}};
-  const std::string_view piece = fed_.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(payload_left_, fed_.size())));
+  const std::string_view piece =
+      fed_.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(payload_left_, fed_.size())));
   fed_.remove_prefix(piece.size());
   payload_left_ -= piece.size();
   return {Piece::payload, piece};

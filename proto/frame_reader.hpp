@@ -54,9 +54,9 @@ class FrameReader {
   Piece next_payload();
 
   State state_ = State::length;
-  std::string_view fed_;         // not yet looked at; owned by the caller
-  std::string partial_;          // a length field or header whose bytes came in several pieces
-  bool partial_taken_ = false;   // partial_ was handed out and is to be emptied
+  std::string_view fed_;        // not yet looked at; owned by the caller
+  std::string partial_;         // a length field or header whose bytes came in several pieces
+  bool partial_taken_ = false;  // partial_ was handed out and is to be emptied
   std::uint32_t header_bytes_ = 0;
   std::uint64_t payload_left_ = 0;
   std::string error_;

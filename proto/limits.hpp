@@ -6,18 +6,19 @@
 
 namespace runwire {
 
-inline constexpr std::size_t kLengthBytes = 4;             // int32, little-endian, read as unsigned
-inline constexpr std::uint32_t kMinHeaderBytes = 2;        // "{}"
+inline constexpr std::size_t kLengthBytes = 4;       // int32, little-endian, read as unsigned
+inline constexpr std::uint32_t kMinHeaderBytes = 2;  // "{}"
 inline constexpr std::uint32_t kMaxHeaderBytes = 65535;
-inline constexpr std::size_t kMaxHeaderDepth = 8;          // nesting of the JSON header
-inline constexpr std::uint64_t kMaxPayloadBytes = std::uint64_t{1} << 53;  // what every JSON reader holds exactly
+inline constexpr std::size_t kMaxHeaderDepth = 8;  // nesting of the JSON header
+inline constexpr std::uint64_t kMaxPayloadBytes = std::uint64_t{1}
+                                                  << 53;  // what every JSON reader holds exactly
 
 inline constexpr std::size_t kMaxCommandBytes = std::size_t{1} << 20;
-inline constexpr std::size_t kUncutBytes = 512;            // a burst below this cannot have been cut by TCP
-inline constexpr unsigned kBurstQuietMs = 10;              // silence that ends a longer burst
+inline constexpr std::size_t kUncutBytes = 512;  // a burst below this cannot have been cut by TCP
+inline constexpr unsigned kBurstQuietMs = 10;    // silence that ends a longer burst
 
-inline constexpr unsigned kLingerQuietMs = 200;            // grace: quiet after the exit that ends the wait ...
-inline constexpr unsigned kLingerCapMs = 1000;             // ... and how long a grandchild may keep it up
+inline constexpr unsigned kLingerQuietMs = 200;  // grace: quiet after the exit that ends the wait ...
+inline constexpr unsigned kLingerCapMs = 1000;   // ... and how long a grandchild may keep it up
 
 inline constexpr std::uint16_t kDefaultPort = 8098;
 

@@ -58,7 +58,9 @@ class Fields {
     return get<std::string_view>(key, "must be a string");
   }
   bool flag(std::string_view key) { return get<bool>(key, "must be true or false").value_or(false); }
-  std::optional<dom::object> object(std::string_view key) { return get<dom::object>(key, "must be an object"); }
+  std::optional<dom::object> object(std::string_view key) {
+    return get<dom::object>(key, "must be an object");
+  }
 
   void fail(std::string_view key, std::string_view why) {
     if (failure_.empty()) failure_ = json_quote(key) + " " + std::string(why);
@@ -66,8 +68,7 @@ class Fields {
   const std::string& failure() const { return failure_; }
 
  private:
-  template <class T>
-  std::optional<T> get(std::string_view key, std::string_view expectation) {
+  template <class T> std::optional<T> get(std::string_view key, std::string_view expectation) {
     dom::element element;
     if (object_.at_key(key).get(element) != simdjson::SUCCESS || element.is_null()) return std::nullopt;
     T value;

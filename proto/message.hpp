@@ -19,8 +19,8 @@ std::optional<Reason> reason_named(std::string_view name);
 
 // What a command cost. Absent where the server cannot know it.
 struct Usage {
-  std::optional<double> wall_ms;          // from the start of the child to its end
-  std::optional<double> user_ms;          // rusage of the child and of all it waited for
+  std::optional<double> wall_ms;  // from the start of the child to its end
+  std::optional<double> user_ms;  // rusage of the child and of all it waited for
   std::optional<double> sys_ms;
   std::optional<std::int64_t> max_rss_kb;
 };
@@ -30,17 +30,17 @@ namespace error_name {
 inline constexpr std::string_view kBusy = "busy";          // try again, after retry_ms
 inline constexpr std::string_view kDenied = "denied";      // this peer may not run commands
 inline constexpr std::string_view kProtocol = "protocol";  // the request's bytes make no request
-inline constexpr std::string_view kSpawn = "spawn";        // the child could not be started; see stage and errno
-inline constexpr std::string_view kLimit = "limit";        // the request is larger than a limit
+inline constexpr std::string_view kSpawn = "spawn";  // the child could not be started; see stage and errno
+inline constexpr std::string_view kLimit = "limit";  // the request is larger than a limit
 inline constexpr std::string_view kShutdown = "shutdown";  // the daemon is going away and starts nothing more
-inline constexpr std::string_view kSpool = "spool";        // the output could be kept neither in memory nor on disk
+inline constexpr std::string_view kSpool = "spool";  // the output could be kept neither in memory nor on disk
 }  // namespace error_name
 
 // A failure of the server itself; no command's status comes with it.
 struct ErrorReply {
-  std::string error;    // one of error_name
-  std::string message;  // cause and next step
-  std::string stage;    // with `spawn` and `busy`: "cwd", "pipe", "fork", "exec", ...; else empty
+  std::string error;       // one of error_name
+  std::string message;     // cause and next step
+  std::string stage;       // with `spawn` and `busy`: "cwd", "pipe", "fork", "exec", ...; else empty
   std::string errno_name;  // "ENOENT"; empty where no system call failed
   std::optional<std::int64_t> retry_ms;
 };

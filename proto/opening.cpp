@@ -18,7 +18,8 @@ constexpr std::string_view kBlanks = " \t";
 char upper(char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); }
 
 bool same_letters(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return upper(x) == upper(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return upper(x) == upper(y); });
 }
 
 // RFC 9112 2.2: a server should skip empty lines before the request line, so many do.
@@ -57,7 +58,8 @@ std::optional<Opening> judge_method(std::string_view line, bool line_is_whole) {
   const auto word_end = line.find_first_of(kBlanks);
   const std::string_view word = line.substr(0, word_end);
   for (std::string_view method : kMethods) {
-    if (word_end != line.npos && same_letters(word, method)) return judge_after_method(method, line, line_is_whole);
+    if (word_end != line.npos && same_letters(word, method))
+      return judge_after_method(method, line, line_is_whole);
     const bool beginning = word_end == line.npos && same_letters(word, method.substr(0, word.size()));
     if (beginning && !line_is_whole) return Opening::undecided;
   }

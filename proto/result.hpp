@@ -27,8 +27,7 @@ struct Error {
 };
 
 // Either a T or an Error. REQUIRES: value() only when ok(), error() only when not.
-template <class T>
-class [[nodiscard]] Result {
+template <class T> class [[nodiscard]] Result {
  public:
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
@@ -54,7 +53,7 @@ using Status = Result<Ok>;
 }  // namespace runwire
 
 // Leaves the enclosing function with the error of `expression`, a Result of any type.
-#define RUNWIRE_TRY(expression)                                             \
-  do {                                                                      \
-    if (auto tried = (expression); !tried.ok()) return tried.error();       \
+#define RUNWIRE_TRY(expression)                                         \
+  do {                                                                  \
+    if (auto&& tried = (expression); !tried.ok()) return tried.error(); \
   } while (false)

@@ -1,0 +1,32 @@
+// The seam between a conversation and the connection that carries it: what a session may ask of its bytes.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/spill_file.hpp"
+
+namespace runwire {
+
+class ByteChannel {
+ public:
+  virtual ~ByteChannel() = default;
+
+  // Sends the pieces, in order, in one write where the peer takes them. Takes the bytes over.
+  virtual void send(std::vector<std::string> pieces) = 0;
+  virtual void send(SpillFile::Buffer bytes, std::size_t size) = 0;
+  // Bytes the peer has not taken yet. When it falls to 0 the session is told by drained().
+  virtual std::size_t unsent() const = 0;
+
+  // The session's quiet() is called unless the session is given bytes, or asks again, within `ms`.
+  virtual void await_quiet(unsigned ms) = 0;
+
+  // No more requests: sends what is queued, says so to the peer (FIN) and closes. The session's last word.
+  virtual void finish() = 0;
+  // Closes at once and logs why. The session's last word.
+  virtual void drop(std::string_view why) = 0;
+};
+
+}  // namespace runwire

@@ -1,0 +1,198 @@
+#include "server/connection.hpp"
+
+#include <cassert>
+#include <memory>
+#include <utility>
+
+#include "proto/frame.hpp"
+#include "server/log.hpp"
+#include "server/peer.hpp"
+
+namespace runwire {
+namespace {
+
+constexpr std::string_view kStateNames[] = {"open", "finishing", "closed"};
+
+}  // namespace
+
+uv_stream_t* raw(const Stream& stream) {
+  return std::visit([](const auto& handle) { return as_stream(handle.get()); }, stream);
+}
+
+int descriptor_of(const Stream& stream) {
+  uv_os_fd_t fd = -1;
+  uv_fileno(as_handle(raw(stream)), &fd);
+  return fd;
+}
+
+// Bytes that libuv still has to write, and what keeps them alive. It frees itself when they are written.
+struct Connection::Write {
+  std::vector<std::string> pieces;
+  SpillFile::Buffer buffer;
+  std::vector<uv_buf_t> views;
+  uv_write_t request{};
+
+  void skip(std::size_t written) {
+    auto view = views.begin();
+    for (; view != views.end() && written >= view->len; ++view) written -= view->len;
+    views.erase(views.begin(), view);
+    if (views.empty()) return;
+    views.front().base += written;
+    views.front().len -= written;
+  }
+};
+
+Connection::Connection(ConnectionId id, Stream stream, Context& context)
+    : id_(id),
+      stream_(std::move(stream)),
+      context_(context),
+      session_(id, *this, context.jobs, context.store, context.requests) {
+  raw(stream_)->data = this;
+}
+
+void Connection::start() {
+  const int error =
+      uv_read_start(raw(stream_), deliver<&Connection::on_alloc>, deliver<&Connection::on_read>);
+  if (error != 0) enter(State::closed);  // the peer was gone before we had begun
+}
+
+void Connection::turn_away(const ErrorReply& error) {
+  start();
+  send({frame_head(to_json(error))});
+  enter(State::finishing);
+}
+
+void Connection::wind_up() {
+  if (state_ == State::open) session_.wind_up();
+}
+
+void Connection::on_alloc(std::size_t, uv_buf_t* room) {
+  *room = uv_buf_init(context_.store.scratch(), kReadBytes);
+}
+
+void Connection::on_read(ssize_t count, const uv_buf_t* bytes) {
+  if (count == UV_EOF) return end_of_input();
+  if (count < 0) return enter(State::closed);
+  if (count == 0 || state_ != State::open) return;
+  if (alarm_ == Alarm::quiet) set_alarm(Alarm::none, 0);
+  session_.received({bytes->base, static_cast<std::size_t>(count)});
+}
+
+void Connection::end_of_input() {
+  eof_ = true;
+  if (state_ == State::finishing) return say_goodbye();
+  session_.half_closed();
+  if (state_ == State::open) watch_peer();
+}
+
+// Once its input has ended, a connection hears nothing more from a peer that goes away; but who asked for a
+// command and cannot read its reply has gone, and the command goes with it.
+void Connection::watch_peer() {
+  if (peer_is_gone(descriptor_of(stream_)))
+    enter(State::closed);
+  else
+    set_alarm(Alarm::watch, kWatchMs);
+}
+
+void Connection::set_alarm(Alarm alarm, unsigned ms) {
+  alarm_ = alarm;
+  if (!timer_) timer_ = make_timer(context_.store.loop(), this);
+  if (alarm == Alarm::none)
+    uv_timer_stop(timer_.get());
+  else
+    uv_timer_start(timer_.get(), deliver<&Connection::on_alarm>, ms, 0);
+}
+
+void Connection::on_alarm() {
+  switch (std::exchange(alarm_, Alarm::none)) {
+    case Alarm::none:
+      return;
+    case Alarm::quiet:
+      return session_.quiet();
+    case Alarm::watch:
+      return watch_peer();
+    case Alarm::finish:
+      return enter(State::closed);
+  }
+}
+
+std::size_t Connection::unsent() const {
+  return state_ == State::closed ? 0 : uv_stream_get_write_queue_size(raw(stream_));
+}
+
+void Connection::send(std::vector<std::string> pieces) {
+  auto whole = std::make_unique<Write>();
+  whole->pieces = std::move(pieces);
+  for (std::string& piece : whole->pieces)
+    if (!piece.empty())
+      whole->views.push_back(uv_buf_init(piece.data(), static_cast<unsigned>(piece.size())));
+  write(whole.release());
+}
+
+void Connection::send(SpillFile::Buffer bytes, std::size_t size) {
+  auto whole = std::make_unique<Write>();
+  whole->views.push_back(uv_buf_init(bytes.get(), static_cast<unsigned>(size)));
+  whole->buffer = std::move(bytes);
+  write(whole.release());
+}
+
+void Connection::write(Write* released) {
+  std::unique_ptr<Write> whole(released);
+  if (state_ == State::closed) return;
+  uv_stream_t* stream = raw(stream_);
+  const int taken = uv_try_write(stream, whole->views.data(), static_cast<unsigned>(whole->views.size()));
+  if (taken < 0 && taken != UV_EAGAIN) return enter(State::closed);
+  if (taken > 0) whole->skip(static_cast<std::size_t>(taken));
+  if (whole->views.empty()) return;
+  whole->request.data = whole.get();
+  const int error = uv_write(&whole->request, stream, whole->views.data(),
+                             static_cast<unsigned>(whole->views.size()), [](uv_write_t* request, int status) {
+                               std::unique_ptr<Write> done(static_cast<Write*>(request->data));
+                               auto* self = static_cast<Connection*>(request->handle->data);
+                               done->pieces.clear();
+                               if (self != nullptr) self->on_written(status);
+                             });
+  if (error < 0) return enter(State::closed);
+  whole.release();  // its callback frees it
+}
+
+void Connection::on_written(int status) {
+  if (status < 0) return enter(State::closed);
+  if (unsent() > 0) return;
+  if (state_ == State::finishing) return say_goodbye();
+  session_.drained();
+}
+
+// FIN, and then wait for the peer's: closing with bytes unread would reset the connection, and the peer could
+// lose what we have just sent (RFC 1122 4.2.2.13).
+void Connection::say_goodbye() {
+  if (unsent() > 0) return;
+  if (eof_) return enter(State::closed);
+  if (std::exchange(goodbye_, true)) return;
+  auto request = std::make_unique<uv_shutdown_t>();
+  const int error = uv_shutdown(request.get(), raw(stream_),
+                                [](uv_shutdown_t* done, int) { std::unique_ptr<uv_shutdown_t> freed(done); });
+  if (error < 0) return enter(State::closed);
+  request.release();
+  set_alarm(Alarm::finish, kFinishMs);
+}
+
+void Connection::drop(std::string_view why) {
+  context_.refused(id_, why);
+  enter(State::closed);
+}
+
+void Connection::enter(State next) {
+  if (next <= state_) return;
+  log::debug("connection")
+      .add("conn", static_cast<std::int64_t>(id_))
+      .add("from", kStateNames[static_cast<std::size_t>(state_)])
+      .add("to", kStateNames[static_cast<std::size_t>(next)]);
+  state_ = next;
+  if (next == State::finishing) return say_goodbye();
+  timer_.reset();
+  std::visit([](auto& handle) { handle.reset(); }, stream_);
+  context_.closed(id_);
+}
+
+}  // namespace runwire

@@ -1,0 +1,89 @@
+#include "server/inheritance.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+namespace runwire {
+namespace {
+
+rlimit g_inherited_nofile{};
+pid_t g_daemon = 0;
+
+void open_standard_descriptors() {
+  for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR)) {
+    if (fd <= STDERR_FILENO) continue;
+    close(fd);
+    return;
+  }
+}
+
+void mark_close_on_exec(int fd) {
+  if (fd > STDERR_FILENO) fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+// /dev/fd exists on Linux and macOS alike and lists just what is open.
+void close_others_on_exec() {
+  DIR* open_descriptors = opendir("/dev/fd");
+  if (open_descriptors == nullptr) {
+    for (int fd = STDERR_FILENO + 1; fd < 1024; ++fd) mark_close_on_exec(fd);
+    return;
+  }
+  while (const dirent* entry = readdir(open_descriptors)) mark_close_on_exec(std::atoi(entry->d_name));
+  closedir(open_descriptors);
+}
+
+void raise_descriptor_limit() {
+  getrlimit(RLIMIT_NOFILE, &g_inherited_nofile);
+  rlimit raised = g_inherited_nofile;
+  raised.rlim_cur = raised.rlim_max;
+#ifdef __APPLE__
+  if (raised.rlim_cur > OPEN_MAX) raised.rlim_cur = OPEN_MAX;  // setrlimit(2): more is EINVAL
+#endif
+  setrlimit(RLIMIT_NOFILE, &raised);
+}
+
+// Runs in the child of every fork(), before exec: only calls that are safe there.
+void restore_in_child() {
+  setrlimit(RLIMIT_NOFILE, &g_inherited_nofile);
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != g_daemon) _exit(127);  // it died between fork() and prctl()
+#endif
+}
+
+void tidy_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+#ifdef SIGRTMIN
+  for (int number = SIGRTMIN; number <= SIGRTMAX; ++number)
+    std::signal(number, SIG_DFL);  // libuv resets 1..31 only
+#endif
+}
+
+}  // namespace
+
+void tidy_inheritance() {
+  g_daemon = getpid();
+  open_standard_descriptors();
+  close_others_on_exec();
+  raise_descriptor_limit();
+  tidy_signals();
+  pthread_atfork(nullptr, nullptr, restore_in_child);
+}
+
+std::uint64_t descriptor_limit() {
+  rlimit now{};
+  getrlimit(RLIMIT_NOFILE, &now);
+  return now.rlim_cur;
+}
+
+}  // namespace runwire

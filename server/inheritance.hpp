@@ -1,0 +1,19 @@
+// What a daemon gets from whoever started it, and what it must not pass on to commands: open descriptors,
+// ignored signals, a raised descriptor limit. Commands start as if from a fresh login of the same user.
+#pragma once
+
+#include <cstdint>
+
+namespace runwire {
+
+// Puts this process in order, once, before the event loop and any thread exists:
+// - descriptors 0-2 are open (on /dev/null where they were not), all others are closed on exec;
+// - RLIMIT_NOFILE is raised to its hard limit; children of fork() get the old soft limit back;
+// - SIGPIPE is ignored (libuv gives children the default), real-time signals are at their default;
+// - on Linux, a child is killed should this process die without having ended it (prctl(2), PR_SET_PDEATHSIG).
+void tidy_inheritance();
+
+// How many descriptors this process may have open now.
+std::uint64_t descriptor_limit();
+
+}  // namespace runwire

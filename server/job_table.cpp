@@ -1,0 +1,114 @@
+#include "server/job_table.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "server/log.hpp"
+
+namespace runwire {
+
+JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, JobLimits limits,
+                   std::string shell, std::string cwd)
+    : store_(store),
+      clients_(clients),
+      spawner_(spawner),
+      limits_(limits),
+      retired_(store.loop()),
+      dispatch_(store.loop(), [this] { start_waiting(); }) {
+  spec_.shell = std::move(shell);
+  spec_.cwd = std::move(cwd);
+  spec_.script_dir = store.spill_dir();
+}
+
+bool JobTable::submit(ConnectionId client, std::string command) {
+  const std::size_t free_slots = limits_.max_running - std::min(limits_.max_running, running_.size());
+  if (queue_.size() >= limits_.max_queued + free_slots) return false;
+  queue_.push(client, std::move(command));
+  dispatch_.arm();
+  return true;
+}
+
+void JobTable::start(ConnectionId client, std::string command) {
+  const JobId id = ++last_id_;
+  JobSink& sink = *this;
+  auto owned = std::make_unique<Job>(id, client, store_, limits_.max_output_bytes, sink);
+  Job& job = *owned;
+  running_.emplace(id, std::move(owned));
+  by_client_.emplace(client, id);
+  spec_.command = std::move(command);
+  job.start(spawner_, spec_);
+  spec_.command = {};
+}
+
+void JobTable::start_waiting() {
+  while (!queue_.empty() && running_.size() < limits_.max_running) {
+    auto [client, command] = queue_.pop();
+    start(client, std::move(command));
+  }
+}
+
+void JobTable::abandon(ConnectionId client) {
+  queue_.remove(client);
+  std::vector<JobId> ids;
+  for (auto [at, last] = by_client_.equal_range(client); at != last; ++at) ids.push_back(at->second);
+  for (JobId id : ids) running_.at(id)->end(Reason::client_gone, kKillGraceMs);
+  if (is_idle()) clients_.jobs_are_idle();
+}
+
+void JobTable::end_all(Reason reason, unsigned grace_ms) {
+  for (auto& [id, job] : running_) job->end(reason, grace_ms);
+  for (auto& [id, job] : leftovers_)
+    if (job->has_kill_due()) job->end(reason, grace_ms);
+}
+
+void JobTable::drop_queued() {
+  while (!queue_.empty()) {
+    JobResult refused;
+    refused.header.error = ErrorReply{std::string(error_name::kShutdown),
+                                      "runwired is shutting down and did not start this command",
+                                      "",
+                                      "",
+                                      {}};
+    clients_.command_finished(queue_.pop().first, std::move(refused));
+  }
+}
+
+bool JobTable::is_idle() const {
+  auto has_kill_due = [](const auto& entry) { return entry.second->has_kill_due(); };
+  return running_.empty() && queue_.empty() &&
+         std::none_of(leftovers_.begin(), leftovers_.end(), has_kill_due);
+}
+
+void JobTable::forget_client_of(const Job& job) {
+  for (auto [at, last] = by_client_.equal_range(job.client()); at != last; ++at) {
+    if (at->second != job.id()) continue;
+    by_client_.erase(at);
+    return;
+  }
+}
+
+void JobTable::job_finished(JobId id) {
+  auto node = running_.extract(id);
+  Job& job = *node.mapped();
+  leftovers_.emplace(id, std::move(node.mapped()));
+  forget_client_of(job);
+  const ConnectionId client = job.client();
+  clients_.command_finished(client, job.take_result());
+  bound_leftovers();
+  if (!queue_.empty()) dispatch_.arm();
+}
+
+void JobTable::bound_leftovers() {
+  if (leftovers_.size() <= limits_.max_leftovers) return;
+  log::warn("leftover-dropped").add("job", static_cast<std::int64_t>(leftovers_.begin()->first));
+  leftovers_.begin()->second->drop_leftover();
+}
+
+void JobTable::job_over(JobId id) {
+  auto node = leftovers_.extract(id);
+  retired_.add(std::move(node.mapped()));
+  if (is_idle()) clients_.jobs_are_idle();
+}
+
+}  // namespace runwire

@@ -1,0 +1,130 @@
+#include "server/options.hpp"
+
+#include <uv.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <utility>
+
+#include "proto/limits.hpp"
+#include "server/spill_file.hpp"
+#include "server/version.hpp"
+
+namespace runwire {
+namespace {
+
+constexpr const char* kHelp = R"(runwired - run shell commands for clients on this machine
+
+Examples:
+  runwired                                   127.0.0.1:8098 and the user's Unix socket
+  runwired --listen 127.0.0.1:0              any free port; it is printed
+  runwired --listen unix:/run/user/1000/x.sock --max-running 8
+
+Where:
+  --listen ADDR          host:port, [::1]:port or unix:/path; repeatable. TCP on loopback only.
+  --plain POLICY         own-user: this user's processes and root's (default)
+                         any-local: also peers whose owner is unknown or another; for loopback TCP
+How commands run:
+  --shell PATH           run as PATH -c COMMAND (default /bin/sh)
+  --cwd DIR              in this directory (default: the one runwired is started in)
+  --max-running N        so many at once, the rest wait (default 1000)
+  --max-queued N         so many may wait, more are told "busy" (default 10000)
+  --max-output BYTES     of one command; K, M, G are understood; more ends it (default 4G)
+  --spill-dir DIR        for output beyond 1 MiB a stream (default $TMPDIR, else /var/tmp)
+The daemon:
+  --max-connections N    (default 20000, less where RLIMIT_NOFILE is small)
+  --drain-timeout SEC    on SIGTERM running commands may go on so long (default 10)
+  --log-level LEVEL      error, warn, info or debug; to stderr (default info)
+  -h, --help             this text
+  --version              version and build
+
+Commands run as the user who runs runwired; only that user and root may send them.
+)";
+
+bool is_directory(const std::string& path) {
+  uv_fs_t request;
+  const int error = uv_fs_stat(nullptr, &request, path.c_str(), nullptr);
+  const bool directory = error == 0 && (request.statbuf.st_mode & S_IFMT) == S_IFDIR;
+  uv_fs_req_cleanup(&request);
+  return directory;
+}
+
+std::string current_directory() {
+  std::string path(4096, '\0');
+  std::size_t size = path.size();
+  if (uv_cwd(path.data(), &size) != 0) return "/";
+  path.resize(size);
+  return path;
+}
+
+// The raw words; checked and turned into Options once all are there.
+struct Words {
+  std::vector<std::string> listen;
+  double drain_timeout_seconds = 10;
+};
+
+void declare(CLI::App& app, Options& options, Words& words) {
+  app.set_help_flag();
+  app.add_flag("-h,--help");
+  app.add_flag("--version");
+  app.add_option("--listen", words.listen)->allow_extra_args(false);
+  const std::map<std::string, PlainPolicy> policies{{"own-user", PlainPolicy::own_user},
+                                                    {"any-local", PlainPolicy::any_local}};
+  app.add_option("--plain", options.plain)->transform(CLI::CheckedTransformer(policies));
+  app.add_option("--shell", options.shell);
+  app.add_option("--cwd", options.cwd);
+  app.add_option("--max-running", options.max_running)->check(CLI::Range(1, 1000000));
+  app.add_option("--max-queued", options.max_queued)->check(CLI::Range(0, 10000000));
+  app.add_option("--max-output", options.max_output_bytes)->transform(CLI::AsSizeValue(false));
+  app.add_option("--spill-dir", options.spill_dir);
+  app.add_option("--max-connections", options.max_connections)->check(CLI::Range(1, 1000000));
+  app.add_option("--drain-timeout", words.drain_timeout_seconds)->check(CLI::Range(0.0, 86400.0));
+  const std::map<std::string, log::Level> levels{{"error", log::Level::error},
+                                                 {"warn", log::Level::warn},
+                                                 {"info", log::Level::info},
+                                                 {"debug", log::Level::debug}};
+  app.add_option("--log-level", options.log_level)->transform(CLI::CheckedTransformer(levels));
+}
+
+Status complete(Options& options, const Words& words) {
+  for (const std::string& word : words.listen) {
+    auto address = parse_address(word, kDefaultPort);
+    RUNWIRE_TRY(address);
+    options.listen.push_back(std::move(*address));
+  }
+  options.drain_timeout_ms = static_cast<unsigned>(words.drain_timeout_seconds * 1000);
+  if (options.cwd.empty()) options.cwd = current_directory();
+  if (options.spill_dir.empty()) options.spill_dir = default_spill_dir();
+  for (const auto& [option, dir] :
+       {std::pair("--cwd", options.cwd), std::pair("--spill-dir", options.spill_dir)})
+    if (!is_directory(dir))
+      return Error{Errc::invalid_argument,
+                   std::string(option) + ": " + dir + " is not a directory; name one that is"};
+  return Ok{};
+}
+
+Invocation usage_error(const std::string& message) {
+  std::fprintf(stderr, "runwired: %s\nrunwired: see runwired --help\n", message.c_str());
+  return {std::nullopt, kExitUsage};
+}
+
+}  // namespace
+
+Invocation parse_command_line(int argc, char** argv) {
+  Options options;
+  Words words;
+  CLI::App app;
+  declare(app, options, words);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(error.what());
+  }
+  if (app.count("--help") > 0) return std::fputs(kHelp, stdout), Invocation{};
+  if (app.count("--version") > 0) return std::puts(version_line().c_str()), Invocation{};
+  if (const Status status = complete(options, words); !status) return usage_error(status.error().message);
+  return {std::move(options), 0};
+}
+
+}  // namespace runwire

@@ -1,0 +1,40 @@
+// What the operator asked for on runwired's command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/address.hpp"
+#include "server/access.hpp"
+#include "server/log.hpp"
+
+namespace runwire {
+
+struct Options {
+  std::vector<Address> listen;  // empty: the default port on 127.0.0.1 and the default Unix socket
+  PlainPolicy plain = PlainPolicy::own_user;
+  std::size_t max_running = 1000;
+  std::size_t max_queued = 10000;
+  std::size_t max_connections = 20000;
+  std::uint64_t max_output_bytes = std::uint64_t{4} << 30;
+  unsigned drain_timeout_ms = 10000;
+  std::string shell = "/bin/sh";
+  std::string cwd;  // of the commands
+  std::string spill_dir;
+  log::Level log_level = log::Level::info;
+};
+
+// Exit statuses of the LSB (daemon(7)) that runwired uses.
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitUsage = 2;
+
+// Either options, or the status to exit with at once, its words already printed: --help, --version, a mistake.
+struct Invocation {
+  std::optional<Options> options;
+  int exit_status = 0;
+};
+Invocation parse_command_line(int argc, char** argv);
+
+}  // namespace runwire

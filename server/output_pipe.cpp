@@ -1,0 +1,80 @@
+#include "server/output_pipe.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace runwire {
+
+OutputPipe::OutputPipe(OutputStore& store, OutputQuota& quota, Events events)
+    : store_(store), quota_(quota), events_(std::move(events)) {}
+
+void OutputPipe::open(int fd, OutputLog& log) {
+  log_ = &log;
+  pipe_ =
+      make_handle<uv_pipe_t>(this, [this](uv_pipe_t* pipe) { return uv_pipe_init(store_.loop(), pipe, 0); });
+  [[maybe_unused]] const int error = uv_pipe_open(pipe_.get(), fd);
+  assert(error == 0);  // it only fails for what is no pipe
+  start_reading();
+}
+
+void OutputPipe::start_reading() {
+  paused_ = false;
+  [[maybe_unused]] const int error =
+      uv_read_start(as_stream(pipe_.get()), deliver<&OutputPipe::on_alloc>, deliver<&OutputPipe::on_bytes>);
+  assert(error == 0);
+}
+
+void OutputPipe::resume() {
+  if (pipe_ && paused_) start_reading();
+}
+
+void OutputPipe::discard() {
+  log_ = nullptr;
+  resume();
+}
+
+void OutputPipe::close() { pipe_.reset(); }
+
+bool OutputPipe::has_bytes_waiting() const {
+  uv_os_fd_t fd = -1;
+  if (!pipe_ || uv_fileno(as_handle(pipe_.get()), &fd) != 0) return false;
+  pollfd state{fd, POLLIN, 0};
+  return poll(&state, 1, 0) == 1 && (state.revents & POLLIN) != 0;
+}
+
+void OutputPipe::on_alloc(std::size_t, uv_buf_t* room) {
+  keeping_ = log_ != nullptr && quota_.left > 0;
+  OutputLog::Room into{store_.scratch(), kReadBytes};
+  if (keeping_)
+    into = log_->room(static_cast<std::size_t>(std::min<std::uint64_t>(quota_.left, kSpillBufferBytes)));
+  *room = uv_buf_init(into.start, static_cast<unsigned>(into.size));
+}
+
+void OutputPipe::on_bytes(ssize_t count, const uv_buf_t*) {
+  if (count == UV_ENOBUFS) {  // on_alloc had no room
+    paused_ = true;
+    uv_read_stop(as_stream(pipe_.get()));
+    return;
+  }
+  const bool kept = std::exchange(keeping_, false);
+  if (kept) keep(count > 0 ? static_cast<std::size_t>(count) : 0);
+  if (count < 0) {
+    close();
+    return events_.on_eof();
+  }
+  if (count == 0) return;
+  const bool exceeded = !kept && log_ != nullptr;
+  if (exceeded) events_.on_exceeded();
+  events_.on_read(static_cast<std::size_t>(count));
+}
+
+void OutputPipe::keep(std::size_t count) {
+  log_->commit(count);
+  quota_.left -= count;
+}
+
+}  // namespace runwire

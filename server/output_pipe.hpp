@@ -1,0 +1,57 @@
+// The daemon's end of a command's stdout or stderr: reads into a log as long as that has room, and stops the
+// child by back-pressure while it has none. With no log it reads and throws away, so that a background process
+// that still writes is not killed by SIGPIPE.
+#pragma once
+
+#include <uv.h>
+
+#include <cstdint>
+#include <functional>
+
+#include "server/output_log.hpp"
+#include "server/uv_handle.hpp"
+
+namespace runwire {
+
+// How much a command may still write, over both of its streams.
+struct OutputQuota {
+  std::uint64_t left;
+};
+
+class OutputPipe {
+ public:
+  struct Events {
+    std::function<void(std::size_t)> on_read;  // so many bytes came
+    std::function<void()> on_eof;              // the last writer has closed it; the pipe is closed here, too
+    std::function<void()> on_exceeded;         // bytes came that the quota did not allow; they are gone
+  };
+
+  OutputPipe(OutputStore& store, OutputQuota& quota, Events events);
+  OutputPipe(const OutputPipe&) = delete;
+  OutputPipe& operator=(const OutputPipe&) = delete;
+
+  // Takes ownership of `fd`, non-blocking, and starts to read into `log`, which stays alive until discard().
+  void open(int fd, OutputLog& log);
+  bool is_open() const { return pipe_ != nullptr; }
+  bool is_paused() const { return paused_; }
+  bool has_bytes_waiting() const;  // written by the child and not yet read
+  void resume();
+  void discard();  // from here on nothing is kept
+  void close();
+
+ private:
+  void on_alloc(std::size_t suggested, uv_buf_t* room);
+  void on_bytes(ssize_t count, const uv_buf_t* room);
+  void keep(std::size_t count);
+  void start_reading();
+
+  OutputStore& store_;
+  OutputQuota& quota_;
+  Events events_;
+  Handle<uv_pipe_t> pipe_;
+  OutputLog* log_ = nullptr;  // null: discard
+  bool keeping_ = false;      // the read under way goes into log_
+  bool paused_ = false;
+};
+
+}  // namespace runwire

@@ -1,0 +1,61 @@
+// What all output logs share: the memory they may use together, the directory for what does not fit, and the
+// few buffers through which bytes go to disk.
+#pragma once
+
+#include <uv.h>
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/memory_budget.hpp"
+#include "server/spill_file.hpp"
+
+namespace runwire {
+
+inline constexpr std::size_t kReadBytes = 64 * 1024;         // a pipe's default capacity (pipe(7))
+inline constexpr std::size_t kStreamMemoryBytes = 1 << 20;   // of one stream; the rest spills
+inline constexpr std::size_t kOutputMemoryBytes = 32 << 20;  // of all streams together
+inline constexpr std::size_t kSpillBufferBytes = 256 * 1024;
+inline constexpr std::size_t kSpillBuffers = 8;  // libuv's pool has four threads
+
+class OutputStore {
+ public:
+  OutputStore(uv_loop_t* loop, std::string spill_dir);
+  OutputStore(const OutputStore&) = delete;
+  OutputStore& operator=(const OutputStore&) = delete;
+
+  uv_loop_t* loop() const { return loop_; }
+  MemoryBudget& memory() { return memory_; }
+  const std::string& spill_dir() const { return spill_dir_; }
+
+  // Scratch for one read; its content lasts until the callback of that read returns.
+  char* scratch() { return scratch_.data(); }
+
+  // A buffer of kSpillBufferBytes, back in the pool when its last owner lets go; null when all are in use.
+  SpillFile::Buffer take_buffer();
+
+  // `retry` is called once, in the order of the calls, when a buffer is free; `waiter` names it for forget().
+  void wait_for_buffer(const void* waiter, std::function<void()> retry);
+  void forget(const void* waiter);
+
+ private:
+  struct Waiter {
+    const void* who;
+    std::function<void()> retry;
+  };
+  void put_back(char* buffer);
+
+  uv_loop_t* loop_;
+  std::string spill_dir_;
+  MemoryBudget memory_{kOutputMemoryBytes};
+  std::array<char, kReadBytes> scratch_{};
+  std::size_t lent_ = 0;
+  std::vector<std::unique_ptr<char[]>> free_;  // kept: fresh memory would be paged in again for every buffer
+  std::deque<Waiter> waiters_;
+};
+
+}  // namespace runwire

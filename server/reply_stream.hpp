@@ -1,0 +1,51 @@
+// Sends one plain reply: header and what is in memory in one write, then what has spilled, piece by piece, no
+// faster than the client reads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "server/byte_channel.hpp"
+#include "server/job.hpp"
+
+namespace runwire {
+
+inline constexpr std::size_t kPieceBytes = 256 * 1024;
+inline constexpr std::size_t kSmallPieceBytes =
+    16 * 1024;  // where all clients together hold too much already
+
+enum class ReplyProgress {
+  going,   // the channel is to drain, or a read is under way
+  sent,    // all of it has left
+  broken,  // the spilled output could not be read back: the frame can never be whole
+};
+
+class ReplyStream {
+ public:
+  // `wake` is called, in a later turn, when pump() should be called again; that call may destroy the ReplyStream.
+  ReplyStream(JobResult result, OutputStore& store, ByteChannel& channel, std::function<void()> wake);
+
+  // Goes on as far as the channel takes bytes; to be called at first, when woken and when the channel has drained.
+  ReplyProgress pump();
+
+ private:
+  enum class Stage { head, stdout_file, stderr_memory, stderr_file, sent };
+
+  void send_head();
+  bool send_file(OutputLog* log);
+  void on_read(SpillFile::Buffer piece, ssize_t size);
+  void advance();
+
+  JobResult result_;
+  OutputStore& store_;
+  ByteChannel& channel_;
+  std::function<void()> wake_;
+  Stage stage_ = Stage::head;
+  std::uint64_t offset_ = 0;  // in the file of the present stage
+  bool reading_ = false;
+  bool broken_ = false;
+  MemoryLease piece_memory_;
+};
+
+}  // namespace runwire

@@ -1,0 +1,213 @@
+#include "server/server.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "proto/build_facts.hpp"
+#include "proto/limits.hpp"
+#include "server/inheritance.hpp"
+#include "server/log.hpp"
+#include "server/peer.hpp"
+
+namespace runwire {
+namespace {
+
+constexpr std::string_view kPhaseNames[] = {"serving", "draining", "ending", "stopped"};
+constexpr std::size_t kMaxLeftovers = 1000;
+constexpr unsigned kFlushMs = 1000;  // for replies on the way when the last command has ended
+
+// A running command has up to two pipes and two spill files open.
+std::size_t connections_allowed(const Options& options) {
+  const std::size_t descriptors = descriptor_limit();
+  const std::size_t reserve = std::min(options.max_running * 4 + 64, descriptors / 2);
+  return std::min(options.max_connections, descriptors - reserve);
+}
+
+std::string runtime_dir() {
+  const char* dir = std::getenv("XDG_RUNTIME_DIR");
+  return dir == nullptr ? "" : dir;
+}
+
+JobLimits job_limits(const Options& options) {
+  return {options.max_running, options.max_queued, options.max_output_bytes, kMaxLeftovers};
+}
+
+bool is_ignored(int signal) {
+  struct sigaction now {};
+  return sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+}  // namespace
+
+Server::Server(uv_loop_t* loop, Spawner& spawner, Options options)
+    : loop_(loop),
+      options_(std::move(options)),
+      max_connections_(connections_allowed(options_)),
+      store_(loop, options_.spill_dir),
+      jobs_(store_, spawner, *this, job_limits(options_), options_.shell, options_.cwd),
+      context_{
+          jobs_, store_, requests_, [this](ConnectionId id) { connection_closed(id); },
+          [this](ConnectionId id, std::string_view why) { refusals_.refused(why, id, "", uv_now(loop_)); }},
+      retired_(loop),
+      patience_(make_timer(loop, this)) {}
+
+Status Server::start() {
+  watch_signals();
+  RUNWIRE_TRY(open_listeners());
+  announce();
+  return Ok{};
+}
+
+Status Server::open_listeners() {
+  std::vector<Address> addresses = options_.listen;
+  if (addresses.empty()) {
+    if (runtime_dir().empty()) RUNWIRE_TRY(make_private_dir(default_socket_dir("", geteuid())));
+    addresses.push_back({"", "127.0.0.1", kDefaultPort});
+    addresses.push_back({default_socket_path(runtime_dir(), geteuid()), "", 0});
+  }
+  for (const Address& address : addresses) {
+    auto listener = Listener::open(loop_, address, [this](Stream stream) { accept(std::move(stream)); });
+    RUNWIRE_TRY(listener);
+    listeners_.push_back(std::move(*listener));
+  }
+  return Ok{};
+}
+
+void Server::announce() const {
+  std::string where;
+  for (const auto& listener : listeners_)
+    where += (where.empty() ? "" : " and ") + to_string(listener->address());
+  const std::string first = to_string(listeners_.front()->address());
+  std::printf("runwired %s listening on %s - try: runwire %s 'uname -a'\n", std::string(kVersion).c_str(),
+              where.c_str(), first.c_str());
+  std::fflush(stdout);
+  log::info("ready")
+      .add("listen", where)
+      .add("pid", getpid())
+      .add("max_connections", static_cast<std::int64_t>(max_connections_));
+}
+
+void Server::watch_signals() {
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    if (number == SIGHUP && is_ignored(SIGHUP)) continue;  // started by nohup(1)
+    auto handle =
+        make_handle<uv_signal_t>(this, [this](uv_signal_t* signal) { return uv_signal_init(loop_, signal); });
+    uv_signal_start(handle.get(), deliver<&Server::on_signal>, number);
+    signals_.push_back(std::move(handle));
+  }
+}
+
+void Server::on_signal(int number) {
+  log::info("signal").add("signal", signal_name(number));
+  stop();
+}
+
+void Server::accept(Stream stream) {
+  const ConnectionId id = ++last_id_;
+  const auto owner = peer_owner(descriptor_of(stream));
+  const Verdict verdict = judge_peer(options_.plain, owner, geteuid());
+  auto owned = std::make_unique<Connection>(id, std::move(stream), context_);
+  Connection& connection = *owned;
+  connections_.emplace(id, std::move(owned));
+  if (verdict != Verdict::allowed)
+    return turn_away(connection, name_of(verdict), error_name::kDenied, std::string(explain(verdict)));
+  if (connections_.size() > max_connections_)
+    return turn_away(
+        connection, "too-many-connections", error_name::kBusy,
+        "runwired holds as many connections as it may; try again later, or raise --max-connections");
+  log::debug("accepted")
+      .add("conn", static_cast<std::int64_t>(id))
+      .add("uid", owner ? std::int64_t{*owner} : -1);
+  connection.start();
+}
+
+void Server::turn_away(Connection& connection, std::string_view reason, std::string_view error,
+                       std::string message) {
+  refusals_.refused(reason, connection.id(), "", uv_now(loop_));
+  ErrorReply reply{std::string(error), std::move(message), "", "", {}};
+  if (error == error_name::kBusy) reply.retry_ms = kFlushMs;
+  connection.turn_away(reply);
+}
+
+void Server::connection_closed(ConnectionId id) {
+  auto node = connections_.extract(id);
+  if (node) retired_.add(std::move(node.mapped()));
+  jobs_.abandon(id);
+  stop_if_idle();
+}
+
+void Server::command_finished(ConnectionId client, JobResult result) {
+  const auto found = connections_.find(client);
+  if (found != connections_.end()) found->second->command_finished(std::move(result));
+}
+
+void Server::stop() {
+  if (phase_ == Phase::serving) return drain();
+  end_jobs(0, kFlushMs);
+}
+
+void Server::drain() {
+  enter(Phase::draining);
+  listeners_.clear();
+  jobs_.drop_queued();
+  std::vector<Connection*> open;
+  for (const auto& [id, connection] : connections_) open.push_back(connection.get());
+  for (Connection* connection : open) connection->wind_up();  // which may close, but not yet free it
+  uv_timer_start(patience_.get(), deliver<&Server::on_patience_over>, options_.drain_timeout_ms, 0);
+  stop_if_idle();
+}
+
+void Server::end_jobs(unsigned grace_ms, unsigned patience_ms) {
+  if (phase_ == Phase::stopped) return;
+  enter(Phase::ending);
+  uv_timer_start(patience_.get(), deliver<&Server::on_patience_over>, patience_ms, 0);
+  jobs_.end_all(Reason::shutdown, grace_ms);
+  jobs_are_idle();
+}
+
+void Server::on_patience_over() {
+  if (phase_ == Phase::draining) return end_jobs(kShutdownKillGraceMs, kShutdownKillGraceMs + kFlushMs);
+  if (!jobs_.is_idle())
+    log::error("processes-left").add("running", static_cast<std::int64_t>(jobs_.running()));
+  close_connections();
+  enter(Phase::stopped);
+  uv_stop(loop_);
+}
+
+void Server::close_connections() {
+  std::vector<Connection*> open;
+  for (const auto& [id, connection] : connections_) open.push_back(connection.get());
+  for (Connection* connection : open) connection->close();
+}
+
+void Server::jobs_are_idle() {
+  if (phase_ == Phase::ending && jobs_.is_idle())
+    uv_timer_start(patience_.get(), deliver<&Server::on_patience_over>, kFlushMs, 0);
+  stop_if_idle();
+}
+
+void Server::stop_if_idle() {
+  const bool stopping = phase_ == Phase::draining || phase_ == Phase::ending;
+  if (!stopping || !connections_.empty() || !jobs_.is_idle()) return;
+  enter(Phase::stopped);
+  uv_stop(loop_);
+}
+
+void Server::enter(Phase next) {
+  if (next == phase_) return;
+  assert(next > phase_);
+  log::info("shutdown")
+      .add("from", kPhaseNames[static_cast<std::size_t>(phase_)])
+      .add("to", kPhaseNames[static_cast<std::size_t>(next)])
+      .add("running", static_cast<std::int64_t>(jobs_.running()))
+      .add("connections", static_cast<std::int64_t>(connections_.size()));
+  phase_ = next;
+}
+
+}  // namespace runwire

@@ -1,0 +1,71 @@
+// The daemon: owns listeners, connections and jobs, and ends them in order.
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "server/connection.hpp"
+#include "server/job_table.hpp"
+#include "server/listener.hpp"
+#include "server/options.hpp"
+#include "server/refusal_log.hpp"
+
+namespace runwire {
+
+class Server final : private JobClients {
+ public:
+  // REQUIRES: `loop` and `spawner` outlive the server, and the loop is run until it is empty after the server died.
+  Server(uv_loop_t* loop, Spawner& spawner, Options options);
+
+  // Opens every listener, and says on stdout where and how to reach them.
+  Status start();
+
+  // The first call stops accepting, lets what runs finish for the drain time, then ends it; the second ends it at
+  // once. When nothing is left the loop is stopped.
+  void stop();
+
+ private:
+  enum class Phase { serving, draining, ending, stopped };
+
+  void command_finished(ConnectionId client, JobResult result) override;
+  void jobs_are_idle() override;
+
+  Status open_listeners();
+  void announce() const;
+  void watch_signals();
+  void on_signal(int number);
+
+  void accept(Stream stream);
+  void turn_away(Connection& connection, std::string_view reason, std::string_view error,
+                 std::string message);
+  void connection_closed(ConnectionId id);
+
+  void drain();
+  void end_jobs(unsigned grace_ms, unsigned patience_ms);
+  void on_patience_over();
+  void close_connections();
+  void stop_if_idle();
+  void enter(Phase next);
+
+  uv_loop_t* loop_;
+  const Options options_;
+  const std::size_t max_connections_;
+  Phase phase_ = Phase::serving;
+  OutputStore store_;
+  MemoryBudget requests_{kRequestMemoryBytes};
+  JobTable jobs_;
+  Connection::Context context_;
+  RefusalLog refusals_;
+  ConnectionId last_id_ = 0;
+  std::unordered_map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  RetireList<Connection> retired_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  Handle<uv_timer_t> patience_;  // of the present phase of stopping
+  std::vector<Handle<uv_signal_t>> signals_;
+};
+
+}  // namespace runwire

@@ -1,0 +1,58 @@
+// Starting a command: the seam between jobs and the operating system.
+//
+// Every spawner gives a child the same start: /dev/null as stdin, real pipes as stdout and stderr, nothing else
+// open, default signals, a session and process group of its own, the daemon's environment and umask.
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <string>
+
+#include "proto/exit_status.hpp"
+#include "proto/message.hpp"
+
+namespace runwire {
+
+struct SpawnSpec {
+  std::string shell;    // run as `SHELL -c COMMAND`
+  std::string command;  // bytes without NUL
+  std::string cwd;
+  std::string script_dir;  // for commands too long to be an argument
+};
+
+struct SpawnFailure {
+  std::string stage;  // "cwd", "script", "pipe", "fork", "exec"
+  int error;          // a libuv error, negative
+  // The machine is short of something now and may not be later.
+  bool is_transient() const;
+};
+
+// What happens to a child. The receiver must outlive the Child.
+class ChildEvents {
+ public:
+  virtual ~ChildEvents() = default;
+  // The read ends of its output, non-blocking; the receiver owns them.
+  virtual void child_started(pid_t pid, int stdout_fd, int stderr_fd) = 0;
+  virtual void child_failed(const SpawnFailure& failure) = 0;  // it never ran
+  // It has been reaped: its pid is dead from here on.
+  virtual void child_exited(ExitStatus status, const Usage& usage) = 0;
+};
+
+// One started child. Destroying it while it lives kills its process group and reaps it in the background.
+class Child {
+ public:
+  virtual ~Child() = default;
+};
+
+class Spawner {
+ public:
+  virtual ~Spawner() = default;
+  // One of child_started and child_failed is called for it, perhaps before spawn() returns.
+  virtual std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) = 0;
+};
+
+// The portable spawner, over uv_spawn(). It cannot tell a child's usage: libuv reaps without asking for it.
+std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop);
+
+}  // namespace runwire

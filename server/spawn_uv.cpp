@@ -1,0 +1,163 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "server/script.hpp"
+#include "server/spawn.hpp"
+#include "server/uv_handle.hpp"
+
+namespace runwire {
+
+// Closing a live uv_process_t would leave a zombie for ever, so a child that lives is killed here and its
+// handle is closed by on_child_exit, after libuv has reaped it. REQUIRES: uv_spawn() was called on it.
+template <> struct Closer<uv_process_t> {
+  void operator()(uv_process_t* child) const noexcept {
+    child->data = nullptr;
+    if (uv_is_active(as_handle(child)) != 0)
+      uv_kill(-child->pid, SIGKILL);  // it leads a group
+    else
+      close_and_free(child);
+  }
+};
+
+namespace {
+
+class UvChild : public Child {
+ public:
+  explicit UvChild(ChildEvents& events) : events_(events) {}
+
+  int start(uv_loop_t* loop, uv_process_options_t& options) {
+    started_ms_ = uv_hrtime() / 1e6;
+    auto* process = new uv_process_t{};
+    options.exit_cb = on_child_exit;
+    const int error = uv_spawn(loop, process, &options);
+    process->data = error == 0 ? this : nullptr;
+    process_.reset(process);  // to be closed even where the spawn has failed
+    return error;
+  }
+  pid_t pid() const { return process_->pid; }
+
+ private:
+  static void on_child_exit(uv_process_t* process, std::int64_t code, int signal) {
+    if (process->data == nullptr) return close_and_free(process);
+    static_cast<UvChild*>(process->data)->exited(static_cast<int>(code), signal);
+  }
+
+  void exited(int code, int signal) {
+    Usage usage;
+    usage.wall_ms = uv_hrtime() / 1e6 - started_ms_;
+    events_.child_exited(signal != 0 ? ExitStatus::killed(signal) : ExitStatus::exited(code), usage);
+  }
+
+  ChildEvents& events_;
+  Handle<uv_process_t> process_;
+  double started_ms_ = 0;
+};
+
+// Descriptors that are closed unless given away.
+class Fd {
+ public:
+  explicit Fd(int fd = -1) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Fd() {
+    if (fd_ >= 0) close(fd_);
+  }
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+struct Pipe {
+  Fd read_end, write_end;
+};
+
+// A real pipe: libuv's own UV_CREATE_PIPE makes a socket pair, which `echo > /dev/stdout` cannot open.
+int open_pipe(Pipe& pipe) {
+  uv_file ends[2];
+  const int error = uv_pipe(ends, UV_NONBLOCK_PIPE, 0);
+  if (error == 0) pipe = {Fd(ends[0]), Fd(ends[1])};
+  return error;
+}
+
+uv_stdio_container_t inherit(int fd) {
+  uv_stdio_container_t stdio{};
+  stdio.flags = UV_INHERIT_FD;
+  stdio.data.fd = fd;
+  return stdio;
+}
+
+class UvSpawner : public Spawner {
+ public:
+  explicit UvSpawner(uv_loop_t* loop) : loop_(loop), null_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+
+  std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) override {
+    auto child = std::make_unique<UvChild>(events);
+    SpawnFailure failure = start(spec, *child, events);
+    if (failure.error == 0) return child;
+    events.child_failed(failure);
+    return nullptr;
+  }
+
+ private:
+  SpawnFailure start(const SpawnSpec& spec, UvChild& child, ChildEvents& events) {
+    // uv_spawn() says ENOENT for a missing directory and for a missing program alike.
+    if (chdir_error(spec.cwd) != 0) return {"cwd", chdir_error(spec.cwd)};
+    auto call = shell_call(spec.shell, spec.command, spec.script_dir);
+    if (!call) return {"script", uv_translate_sys_error(errno)};
+    const Fd script(call->script_fd);
+    Pipe out, err;
+    if (const int error = open_pipe(out); error != 0) return {"pipe", error};
+    if (const int error = open_pipe(err); error != 0) return {"pipe", error};
+    const int error = start_shell(*call, spec.cwd, out.write_end.get(), err.write_end.get(), child);
+    if (error != 0) return {SpawnFailure{"", error}.is_transient() ? "fork" : "exec", error};
+    events.child_started(child.pid(), out.read_end.release(), err.read_end.release());
+    return {"", 0};
+  }
+
+  int start_shell(const ShellCall& call, const std::string& cwd, int out, int err, UvChild& child) {
+    std::vector<char*> argv;
+    for (const std::string& word : call.argv) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    uv_stdio_container_t stdio[] = {inherit(null_.get()), inherit(out), inherit(err),
+                                    inherit(call.script_fd)};
+    uv_process_options_t options{};
+    options.file = argv[0];
+    options.args = argv.data();
+    options.cwd = cwd.c_str();
+    options.flags = UV_PROCESS_DETACHED;  // setsid(2)
+    options.stdio = stdio;
+    options.stdio_count = call.script_fd < 0 ? kScriptFd : kScriptFd + 1;
+    return child.start(loop_, options);
+  }
+
+  static int chdir_error(const std::string& cwd) {
+    const Fd dir(open(cwd.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (dir.get() >= 0) return 0;
+    // A directory that may be entered but not listed is good enough.
+    return errno == EACCES && access(cwd.c_str(), X_OK) == 0 ? 0 : uv_translate_sys_error(errno);
+  }
+
+  uv_loop_t* loop_;
+  Fd null_;
+};
+
+}  // namespace
+
+bool SpawnFailure::is_transient() const {
+  return error == UV_EAGAIN || error == UV_ENOMEM || error == UV_EMFILE || error == UV_ENFILE;
+}
+
+std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop) { return std::make_unique<UvSpawner>(loop); }
+
+}  // namespace runwire
