@@ -28,8 +28,8 @@ Ready await_input(int fd, int interrupt_fd) {
 
 }  // namespace
 
-LineReader::LineReader(int fd, int interrupt_fd)
-    : fd_(fd), interrupt_fd_(interrupt_fd), shows_prompt_(::isatty(fd) == 1) {}
+LineReader::LineReader(int fd, Interrupt* interrupt)
+    : fd_(fd), interrupt_(interrupt), shows_prompt_(::isatty(fd) == 1) {}
 
 std::optional<Line> LineReader::take_line() {
   const std::size_t newline = ahead_.find('\n', searched_);
@@ -43,6 +43,24 @@ std::optional<Line> LineReader::take_line() {
   return line;
 }
 
+Status LineReader::read_more() {
+  char buffer[4096];
+  const ssize_t n = ::read(fd_, buffer, sizeof buffer);
+  if (n < 0 && errno != EINTR && errno != EAGAIN)
+    return Error{Errc::io, std::string("stdin: ") + std::strerror(errno) + "; give the commands on stdin"};
+  if (n == 0) at_end_ = true;
+  if (n > 0) ahead_.append(buffer, static_cast<std::size_t>(n));
+  return Ok{};
+}
+
+Line LineReader::forget() {
+  interrupt_->take();
+  ahead_.clear();
+  searched_ = 0;
+  if (shows_prompt_) (void)write_fully(STDERR_FILENO, "\n", "stderr");  // the terminal has shown ^C
+  return {Line::interrupted, ""};
+}
+
 Result<Line> LineReader::next() {
   if (shows_prompt_) RUNWIRE_TRY(write_fully(STDERR_FILENO, kPrompt, "stderr"));
   for (;;) {
@@ -50,16 +68,8 @@ Result<Line> LineReader::next() {
     if (ahead_.size() > kMaxCommandBytes)
       return Error{Errc::invalid_argument,
                    "a line of the input is longer than a command may be (1 MiB); split it"};
-    if (await_input(fd_, interrupt_fd_) == Ready::interrupt) {
-      ahead_.clear();
-      return Line{Line::interrupted, ""};
-    }
-    char buffer[4096];
-    const ssize_t n = ::read(fd_, buffer, sizeof buffer);
-    if (n < 0 && errno != EINTR && errno != EAGAIN)
-      return Error{Errc::io, std::string("stdin: ") + std::strerror(errno) + "; give the commands on stdin"};
-    if (n == 0) at_end_ = true;
-    if (n > 0) ahead_.append(buffer, static_cast<std::size_t>(n));
+    if (await_input(fd_, interrupt_ == nullptr ? -1 : interrupt_->fd()) == Ready::interrupt) return forget();
+    RUNWIRE_TRY(read_more());
   }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "client/interrupt.hpp"
 #include "proto/result.hpp"
 
 namespace runwire {
@@ -24,17 +25,20 @@ struct Line {
 // itself lets one correct the line. A last line without a newline counts.
 class LineReader {
  public:
-  // `interrupt_fd` readable = Ctrl-C; -1 = there is none. Both descriptors belong to the caller.
-  LineReader(int fd, int interrupt_fd);
+  // `fd` belongs to the caller. `interrupt` tells of Ctrl-C and outlives the reader; null: Ctrl-C is not our
+  // matter.
+  LineReader(int fd, Interrupt* interrupt);
 
   // ERRORS: io (reading failed), invalid_argument (a line over kMaxCommandBytes).
   Result<Line> next();
 
  private:
   std::optional<Line> take_line();
+  Status read_more();
+  Line forget();
 
   int fd_;
-  int interrupt_fd_;
+  Interrupt* interrupt_;  // not owned
   bool shows_prompt_;
   bool at_end_ = false;
   std::string ahead_;         // read and not yet handed out

@@ -36,7 +36,7 @@ int run_on_terminal(RemoteShell::Options options) {
     return run_all(std::move(options), &*interrupt, [&] { return (*editor)->next(); });
   }
 #endif
-  LineReader reader(STDIN_FILENO, interrupt->fd());
+  LineReader reader(STDIN_FILENO, &*interrupt);
   return run_all(std::move(options), &*interrupt, [&] { return reader.next(); });
 }
 
@@ -58,7 +58,7 @@ int run_lines(RemoteShell& shell, const std::function<Result<Line>()>& next_line
 int run_prompt(RemoteShell::Options options) {
   options.says_status = true;
   if (::isatty(STDIN_FILENO) == 1) return run_on_terminal(std::move(options));
-  LineReader reader(STDIN_FILENO, -1);
+  LineReader reader(STDIN_FILENO, nullptr);
   return run_all(std::move(options), nullptr, [&] { return reader.next(); });
 }
 
