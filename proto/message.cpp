@@ -20,22 +20,28 @@ constexpr std::string_view kReasonNames[] = {"exited",       "signal",    "timeo
 
 Error broken(std::string why) { return {Errc::protocol, "reply header: " + std::move(why)}; }
 
-// The parser takes the first of two equal keys, another reader may take the last: an ambiguity to refuse.
-// Its depth limit bounds the recursion.
-bool has_duplicate_key(dom::element element) {
-  if (element.is_array()) {
-    const dom::array items = element.get_array().value_unsafe();
-    return std::any_of(items.begin(), items.end(), has_duplicate_key);
-  }
-  if (!element.is_object()) return false;
-  const dom::object object = element.get_object().value_unsafe();
-  std::vector<std::string_view> keys;
-  for (auto [key, value] : object) {
-    if (has_duplicate_key(value)) return true;
-    keys.push_back(key);
-  }
+bool has_duplicate(std::vector<std::string_view> keys) {
   std::sort(keys.begin(), keys.end());
   return std::adjacent_find(keys.begin(), keys.end()) != keys.end();
+}
+
+// What is wrong with an element inside of `depth` others, or nothing. The parser takes the first of two equal
+// keys, another reader may take the last: an ambiguity to refuse. And the parser does not count the innermost level
+// where that is empty, so depth is counted here; its own limit bounds this recursion.
+std::string_view find_flaw(dom::element element, std::size_t depth) {
+  std::vector<dom::element> inner;
+  std::vector<std::string_view> keys;
+  if (dom::array items; element.get(items) == simdjson::SUCCESS) {
+    inner.assign(items.begin(), items.end());
+  } else if (dom::object object; element.get(object) == simdjson::SUCCESS) {
+    for (auto [key, value] : object) keys.push_back(key), inner.push_back(value);
+  } else {
+    return {};
+  }
+  if (depth == kMaxHeaderDepth) return "nested too deep";
+  for (dom::element each : inner)
+    if (const auto flaw = find_flaw(each, depth + 1); !flaw.empty()) return flaw;
+  return has_duplicate(std::move(keys)) ? "a key stands twice" : std::string_view();
 }
 
 // Reads the fields of one object. The first field of a wrong type is kept as the failure; all later reads
@@ -193,15 +199,18 @@ std::string to_json(const ErrorReply& error) {
 }
 
 Result<ReplyHeader> parse_reply_header(std::string_view text) {
+  // The parser would copy from a null pointer, and its later versions skip a byte order mark.
+  if (text.empty() || text.starts_with("\xef\xbb\xbf")) return broken("not a JSON object");
   dom::parser parser;
-  if (parser.allocate(std::max<std::size_t>(text.size(), 64), kMaxHeaderDepth) != simdjson::SUCCESS)
+  // The parser refuses the level that reaches its limit.
+  if (parser.allocate(std::max<std::size_t>(text.size(), 64), kMaxHeaderDepth + 1) != simdjson::SUCCESS)
     return broken("no memory to read it");
   dom::element document;
   if (const auto error = parser.parse(text.data(), text.size()).get(document); error != simdjson::SUCCESS)
     return broken(std::string("not JSON within the limits: ") + simdjson::error_message(error));
   dom::object object;
   if (document.get(object) != simdjson::SUCCESS) return broken("not a JSON object");
-  if (has_duplicate_key(document)) return broken("a key stands twice");
+  if (const auto flaw = find_flaw(document, 0); !flaw.empty()) return broken(std::string(flaw));
   return read_reply_header(object);
 }
 
