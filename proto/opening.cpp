@@ -28,14 +28,26 @@ std::string_view skip_white(std::string_view text) {
   return start == text.npos ? std::string_view() : text.substr(start);
 }
 
-// Whether `line` ends as a request line does, in "HTTP/" and a digit; shell text may only mention it elsewhere.
-bool names_http_version(std::string_view line) {
+bool is_http_version(std::string_view word) {
   constexpr std::string_view kName = "HTTP/";
-  line = line.substr(0, line.find_last_not_of(kBlanks) + 1);
-  const auto last_word = line.find_last_of(kBlanks);
-  const std::string_view word = last_word == line.npos ? line : line.substr(last_word + 1);
   return word.size() > kName.size() && same_letters(word.substr(0, kName.size()), kName) &&
          std::isdigit(static_cast<unsigned char>(word[kName.size()])) != 0;
+}
+
+// Whether `line` ends as a request line does; shell text may only mention the version elsewhere.
+bool ends_in_http_version(std::string_view line) {
+  line = line.substr(0, line.find_last_not_of(kBlanks) + 1);
+  return is_http_version(line.substr(line.find_last_of(kBlanks) + 1));  // npos + 1 is the whole line
+}
+
+bool mentions_http_version(std::string_view words) {
+  for (;;) {
+    const auto start = words.find_first_not_of(kBlanks);
+    if (start == words.npos) return false;
+    words.remove_prefix(start);
+    if (is_http_version(words)) return true;
+    words.remove_prefix(std::min(words.find_first_of(kBlanks), words.size()));
+  }
 }
 
 // A request's target starts with a path, an asterisk, a scheme or, after CONNECT, a host (RFC 9112 3.2). None of
@@ -50,7 +62,8 @@ Opening judge_after_method(std::string_view method, std::string_view line, bool 
   const auto target = line.find_first_not_of(kBlanks, method.size());
   if (target == line.npos) return line_is_whole ? Opening::plain : Opening::undecided;
   if (!may_start_target(line[target])) return Opening::plain;
-  if (names_http_version(line)) return Opening::http;
+  // Anywhere, for the rest of the line may be on its way and must not change the verdict.
+  if (mentions_http_version(line.substr(target))) return Opening::http;
   return line_is_whole ? Opening::plain : Opening::undecided;
 }
 
@@ -84,7 +97,7 @@ Opening judge_opening(std::string_view bytes) {
   const bool carriage_return = line_is_whole && line.ends_with('\r');
   if (carriage_return) line.remove_suffix(1);
   // Whatever the method is called: no shell line ends in "HTTP/1.1" and a carriage return.
-  if (carriage_return && names_http_version(line)) return Opening::http;
+  if (carriage_return && ends_in_http_version(line)) return Opening::http;
   return judge_method(line, line_is_whole).value_or(Opening::plain);
 }
 

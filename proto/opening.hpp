@@ -18,8 +18,9 @@ enum class Opening {
   ssh,        // an SSH banner
 };
 
-// Judges what has been received of one request so far. It never changes its mind on longer input but from
-// `undecided`. A shell line whose first word merely equals a method (`head -1 file`, `patch -p1`) is plain.
+// Judges what has been received of one request so far. On longer input it changes its mind only from `undecided`,
+// and from `plain` to `http` where a first line of any words turns out to end in "HTTP/1.1" and CR LF. A shell line
+// whose first word merely equals a method in lower case (`head -1 file`, `patch -p1`) is plain.
 Opening judge_opening(std::string_view bytes);
 
 }  // namespace runwire
