@@ -1,0 +1,151 @@
+"""The client `runwire`, run as people run it, and the servers that a test plays to it. The program is the one that
+the environment variable RUNWIRE names."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import termios
+import threading
+import unittest
+
+from daemon import SANITIZER, until
+from plain import DEADLINE_S
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
+
+
+def program():
+    path = os.environ.get("RUNWIRE")
+    assert path, "set RUNWIRE to the runwire to be tested"
+    return os.path.abspath(path)
+
+
+def environment(**more):
+    """What a test gives to runwire: nothing that the person who runs the test has set, but for the sanitizers'."""
+    given = {key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}
+    return {**given, **ENVIRONMENT, **more}
+
+
+def runwire(*words, stdin=b"", stdout=subprocess.PIPE, stderr=subprocess.PIPE, **variables):
+    """The CompletedProcess of one run."""
+    done = subprocess.run(
+        [program(), *words], input=stdin, stdout=stdout, stderr=stderr, env=environment(**variables), timeout=DEADLINE_S
+    )
+    assert not SANITIZER.search(done.stderr or b""), done.stderr.decode()
+    return done
+
+
+def start_runwire(*words, **how):
+    return subprocess.Popen([program(), *words], **{"stdin": subprocess.DEVNULL, "env": environment(), **how})
+
+
+def frame(header, payload=b""):
+    """`header`: a dict, or the bytes that stand in its place."""
+    if isinstance(header, dict):
+        header = json.dumps(header).encode()
+    return struct.pack("<I", len(header)) + header + payload
+
+
+def reply(stdout=b"", stderr=b"", code=0, **more):
+    header = {"filename": "cls.txt", "len": len(stdout) + len(stderr), "stdout": len(stdout), "stderr": len(stderr)}
+    header |= {"code": code, "signal": None, "reason": "exited", "truncated": False, "cut": False}
+    return frame(header | more, stdout + stderr)
+
+
+def error(name, message, **more):
+    return frame({"filename": "cls.txt", "len": 0, "code": None, "signal": None, "error": name, "message": message, **more})
+
+
+class FakeServer:
+    """Listens on a Unix socket (the only kind whose sender can see what the other side has read) or on loopback.
+    Plays one script after the other, one a connection: bytes are sent as the answer to the first command, and then
+    the connection ends; a function gets the connected socket. What went wrong in there is raised by close()."""
+
+    def __init__(self, *scripts, family=socket.AF_UNIX):
+        self.directory = tempfile.mkdtemp(prefix="runwire-")
+        self.listener = socket.socket(family)
+        self.listener.bind(f"{self.directory}/s" if family == socket.AF_UNIX else ("127.0.0.1", 0))
+        self.listener.listen()
+        self.listener.settimeout(DEADLINE_S)
+        name = self.listener.getsockname()
+        self.address = f"unix:{name}" if family == socket.AF_UNIX else f"{name[0]}:{name[1]}"
+        self.commands = []
+        self.failure = None
+        self.scripts = scripts
+        self.thread = threading.Thread(target=self.play)
+        self.thread.start()
+
+    def play(self):
+        try:
+            for script in self.scripts:
+                connection, _ = self.listener.accept()
+                connection.settimeout(DEADLINE_S)
+                with connection:
+                    self.answer(connection, script) if isinstance(script, bytes) else script(connection)
+        except BaseException as failure:
+            self.failure = failure
+        finally:
+            self.listener.close()
+
+    def answer(self, connection, script):
+        self.commands.append(connection.recv(1 << 20))
+        connection.sendall(script)
+
+    def close(self):
+        self.thread.join(DEADLINE_S)
+        shutil.rmtree(self.directory)
+        if self.failure:
+            raise self.failure
+
+
+def send_and_see_read(connection, piece):
+    """Sends a piece and returns when the other side has read it, so that it cannot become one with the next."""
+    connection.sendall(piece)
+    until(lambda: unread_bytes(connection) == 0, "the client to read what it was sent")
+
+
+def unread_bytes(connection):
+    """Of a Unix socket: how much the other side has not yet read."""
+    return struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))[0]
+
+
+def original_server(connection, encoding=None):
+    """One connection of the teaching note's server: a command is what one recv gives, the answer is three sends.
+    It ends when the client is gone."""
+    with contextlib.suppress(ConnectionError):
+        answer_as_the_original(connection, encoding)
+
+
+def answer_as_the_original(connection, encoding):
+    while command := connection.recv(1024):
+        done = subprocess.run(command, shell=True, capture_output=True)
+        output = done.stdout + done.stderr
+        if encoding:
+            output = output.decode().encode(encoding)
+        header = json.dumps({"filename": "cls.txt", "len": len(output)}).encode()
+        connection.send(struct.pack("i", len(header)))
+        connection.send(header)
+        connection.sendall(output)
+
+
+class ClientCase(unittest.TestCase):
+    def serve(self, *scripts, **how):
+        server = FakeServer(*scripts, **how)
+        self.addCleanup(server.close)
+        return server
+
+    def assert_ran(self, done, status=0, stdout=b"", stderr=b""):
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (status, stdout, stderr))
+
+    def assert_failed(self, done, *texts):
+        """255, nothing on stdout, and one line of ours on stderr with all of `texts` in it."""
+        self.assertEqual((done.returncode, done.stdout), (255, b""), done.stderr)
+        self.assertRegex(done.stderr, rb"\Arunwire: [^\x00-\x1f]+\n\Z")
+        for text in texts:
+            self.assertIn(text, done.stderr.decode())

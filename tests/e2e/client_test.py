@@ -1,0 +1,465 @@
+"""`runwire` against servers that answer well, badly and not at all: what it prints, where, and its exit status."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from client import (
+    ClientCase, environment, error, frame, original_server, program, reply, runwire, send_and_see_read, start_runwire,
+)  # fmt: skip
+
+HELP = """\
+Runs commands on a machine where runwired listens.
+
+  runwire                                  a prompt on this machine's own runwired
+  runwire 127.0.0.1:8098 'ls -l | wc -l'   one line for the shell there
+  runwire unix:/run/x.sock grep -c 'a b' f one program and its arguments, as they are
+
+Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
+
+  HOST     host, host:port, [::1]:port or unix:/path; the port is 8098 unless given.
+           Without HOST, or with `.`: $RUNWIRE_HOST, else runwire.sock in
+           $XDG_RUNTIME_DIR, else /tmp/runwire-UID/runwire.sock
+  COMMAND  one word is a line for the server's shell; several are a program and its
+           arguments, quoted so that they arrive as they are. A `--` before it is
+           dropped. Without COMMAND: a prompt, or a command on each line of stdin.
+
+  -v, --verbose               show reply headers, connections and exit statuses
+  -q, --quiet                 show failures only
+  --encoding NAME             the programs there speak NAME (GBK, ...): convert their
+                              output to the terminal's encoding, and commands from it
+  --connect-timeout SECONDS   how long connecting may take (5)
+  --version                   show the version
+  -h, --help                  show this
+
+At the prompt: Ctrl-C forgets the line or ends the running command, Ctrl-D leaves.
+
+Exit status: the command's; 128+n if signal n killed it; 255 if runwire failed (no
+connection, no whole reply, an error from the server, wrong usage). A server of the
+original protocol tells no status: a whole reply is 0.
+"""
+
+UNKNOWN = "what became of the command is unknown, the server's log may tell"
+NOT_RUNWIRED = "is it a runwired that listens there? Check HOST and its port"
+
+# What a server answers, and what is said about it after `runwire: unix:PATH: `.
+FAILURES = {
+    "nothing": (b"", f"no reply: the server closed the connection; {UNKNOWN}"),
+    "half a length": (
+        b"\x10\x00",
+        f"the reply ends inside its header, after 2 bytes: the server closed the connection; {UNKNOWN}",
+    ),
+    "half a header": (
+        frame(b'{"len":1}')[:-3],
+        f"the reply ends inside its header, after 10 bytes: the server closed the connection; {UNKNOWN}",
+    ),
+    "no payload": (
+        frame({"filename": "f", "len": 5}),
+        f"the reply ends after 0 of 5 bytes of output: the server closed the connection; {UNKNOWN}",
+    ),
+    "length 0": (b"\0\0\0\0", f"the reply makes no sense: header length 0 is outside 2..65535; {NOT_RUNWIRED}"),
+    "length 1": (b"\1\0\0\0", f"the reply makes no sense: header length 1 is outside 2..65535; {NOT_RUNWIRED}"),
+    "length 65536": (
+        b"\0\0\1\0",
+        f"the reply makes no sense: header length 65536 is outside 2..65535; {NOT_RUNWIRED}",
+    ),
+    "length 2^31-1": (
+        b"\xff\xff\xff\x7f",
+        f"the reply makes no sense: header length 2147483647 is outside 2..65535; {NOT_RUNWIRED}",
+    ),
+    "length -2^31": (
+        b"\0\0\0\x80",
+        f"the reply makes no sense: header length 2147483648 is outside 2..65535; {NOT_RUNWIRED}",
+    ),
+    "length -1": (
+        b"\xff\xff\xff\xff",
+        f"the reply makes no sense: header length 4294967295 is outside 2..65535; {NOT_RUNWIRED}",
+    ),
+    "an HTTP server": (
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        f"the reply makes no sense: header length 1347703880 is outside 2..65535; {NOT_RUNWIRED}",
+    ),
+    "no object": (frame(b"[1,2]"), f"reply header: not a JSON object; {NOT_RUNWIRED}"),
+    "no len": (frame({"filename": "f"}), f'reply header: "len" is missing; {NOT_RUNWIRED}'),
+    "len null": (frame({"len": None}), f'reply header: "len" is missing; {NOT_RUNWIRED}'),
+    "len -1": (frame({"len": -1}), f'reply header: "len" must be an integer from 0 to 2^53; {NOT_RUNWIRED}'),
+    "len 1.5": (frame({"len": 1.5}), f'reply header: "len" must be an integer in range; {NOT_RUNWIRED}'),
+    "len in quotes": (frame({"len": "5"}), f'reply header: "len" must be an integer in range; {NOT_RUNWIRED}'),
+    "len over 2^53": (
+        frame({"len": 2**53 + 1}),
+        f'reply header: "len" must be an integer from 0 to 2^53; {NOT_RUNWIRED}',
+    ),
+    "len twice": (frame(b'{"len":1,"len":2}'), f"reply header: a key stands twice; {NOT_RUNWIRED}"),
+    "counts without a status": (
+        frame({"len": 0, "stdout": 0, "stderr": 0}),
+        f"the reply has no exit status; {UNKNOWN}",
+    ),
+    "two replies": (
+        reply(code=0) + reply(code=0),
+        f"the server answered more than once, so it took the command for several; {UNKNOWN}",
+    ),
+}
+
+
+@contextlib.contextmanager
+def full_queue():
+    """The path of a socket whose server accepts nobody and has as many waiting as it allows."""
+    with tempfile.TemporaryDirectory(prefix="runwire-") as directory, contextlib.ExitStack() as links:
+        path = f"{directory}/s"
+        listener = links.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(path)
+        listener.listen(0)
+        waits = 0
+        while waits == 0:
+            link = links.enter_context(socket.socket(socket.AF_UNIX))
+            link.setblocking(False)
+            waits = link.connect_ex(path)
+        yield path
+
+
+class Failures(ClientCase):
+    """promises 40, 41, 46, 59: 255 and a text, whatever the server does."""
+
+    def test_each_bad_answer_has_its_text(self):
+        for name, (answer, text) in FAILURES.items():
+            with self.subTest(name):
+                server = self.serve(answer)
+                done = runwire(server.address, "true")
+                self.assert_ran(done, 255, stderr=f"runwire: {server.address}: {text}\n".encode())
+
+    def test_a_header_that_is_no_json_is_told_as_such(self):
+        for header in (b"xx", b'{"len":1', b'{"len":1}x', b"\xff\xff", b'{"len":18446744073709551616}', b"[" * 3000):
+            with self.subTest(header[:30]):
+                done = runwire(self.serve(frame(header)).address, "true")
+                self.assert_failed(done, "reply header: not JSON within the limits: ", NOT_RUNWIRED)
+
+    def test_output_that_came_before_the_connection_was_lost_is_shown_and_is_no_success(self):
+        done = runwire(self.serve(reply(b"0123456789")[:-4]).address, "true")
+        self.assertEqual((done.returncode, done.stdout), (255, b"012345"))
+        self.assertIn(b"the reply ends after 6 of 10 bytes of output", done.stderr)
+
+    def test_a_reset_is_told_as_a_reset(self):
+        def reset(connection):
+            connection.recv(64)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+        done = runwire(self.serve(reset, family=socket.AF_INET).address, "true")
+        self.assert_failed(done, "no reply: read: Connection reset by peer; the server ended the connection; ", UNKNOWN)
+
+    def test_an_error_frame_is_shown_with_the_servers_words(self):
+        done = runwire(self.serve(error("spawn", "cannot start; try", stage="exec", errno="ENOENT")).address, "true")
+        text = b"runwire: the server did not run the command: spawn: cannot start; try (at exec, ENOENT)\n"
+        self.assert_ran(done, 255, stderr=text)
+
+    def test_a_busy_server_means_try_again(self):
+        done = runwire(self.serve(error("busy", "too much to do", retry_ms=250)).address, "true")
+        text = b"runwire: the server did not run the command: busy: too much to do; try again in 250 ms\n"
+        self.assert_ran(done, 255, stderr=text)
+
+    def test_text_from_the_server_cannot_steer_the_terminal(self):
+        hostile = "\x1b]0;x\x07\x9b2J\r\nrunwire: all is well\u202e"
+        done = runwire(self.serve(error(hostile, hostile)).address, "true")
+        self.assert_failed(done, "\\x1b]0;x\\x07\\x9b2J\\x0d\\x0arunwire: all is well\\u202e")
+
+    def test_a_verbose_header_cannot_steer_the_terminal(self):
+        header = b'{"filename":"\xe2\x80\xae../x","len":0,"code":0}'
+        done = runwire("-v", self.serve(frame(header)).address, "true")
+        self.assertIn(b'runwire: reply header: {"filename":"\\u202e../x","len":0,"code":0}\n', done.stderr)
+
+    def test_a_refused_connection_says_what_to_do(self):
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            port = unused.getsockname()[1]
+            done = runwire(f"127.0.0.1:{port}", "true")
+        text = f"cannot connect to 127.0.0.1:{port}: connection refused; start runwired there, or name another HOST"
+        self.assert_failed(done, text)
+
+    def test_no_daemon_at_the_default_address_says_what_to_do(self):
+        done = runwire(".", "true", XDG_RUNTIME_DIR="/nonexistent")
+        text = b"cannot connect to unix:/nonexistent/runwire.sock: no such socket; start runwired, or name another HOST"
+        self.assert_ran(done, 255, stderr=b"runwire: " + text + b"\n")
+
+    def test_connecting_ends_with_its_timeout(self):
+        with full_queue() as path:
+            done = runwire("--connect-timeout", "0.05", f"unix:{path}", "true")
+        self.assert_failed(done, f"cannot connect to unix:{path}: no answer within 50 ms; check the address")
+
+    def test_wrong_usage_is_255_too(self):
+        for words in (["--prot", "9", "h"], ["-x"], ["--encoding"], ["-v", "-q", "h"], ["-", "x"], ["a b"], ["h", ""]):
+            with self.subTest(words):
+                self.assert_failed(runwire(*words))
+
+    def test_an_unknown_encoding_is_refused_before_anything_is_sent(self):
+        done = runwire("--encoding", "no-such", "unix:/nonexistent", "true")
+        self.assert_failed(done, "encoding 'no-such' is not known on this system; `iconv -l` lists those that are")
+
+
+class Output(ClientCase):
+    def test_stdout_and_stderr_arrive_apart(self):
+        done = runwire(self.serve(reply(b"out\n", b"err\n", 7)).address, "true")
+        self.assert_ran(done, 7, b"out\n", b"err\n")
+
+    def test_every_byte_passes_untouched(self):
+        data = bytes(range(256)) * 300
+        done = runwire(self.serve(reply(data, data[::-1])).address, "true")
+        self.assert_ran(done, 0, data, data[::-1])
+
+    def test_a_reply_split_at_any_byte_gives_the_same(self):
+        """promise 43"""
+        whole = reply(b"out\xc4\xe3", b"err")
+
+        def split_everywhere(connection):
+            for cut in range(1, len(whole)):
+                connection.recv(64)
+                send_and_see_read(connection, whole[:cut])
+                connection.sendall(whole[cut:])
+
+        times = len(whole) - 1
+        done = runwire(self.serve(split_everywhere).address, stdin=b"true\n" * times)
+        self.assert_ran(done, 0, b"out\xc4\xe3" * times, b"err" * times)
+
+    def test_a_reply_that_comes_byte_by_byte_gives_the_same(self):
+        """promise 43"""
+
+        def byte_by_byte(connection):
+            connection.recv(64)
+            for byte in reply(b"out", b"err", 3):
+                send_and_see_read(connection, bytes([byte]))
+
+        self.assert_ran(runwire(self.serve(byte_by_byte).address, "true"), 3, b"out", b"err")
+
+    def test_a_full_disk_is_an_error(self):
+        """promise 11"""
+        with open("/dev/full", "wb") as full:
+            done = runwire(self.serve(reply(b"out")).address, "true", stdout=full)
+        text = b"stdout: No space left on device; the rest of the output is lost, and the command's exit status with it"
+        self.assertEqual((done.returncode, done.stderr), (255, b"runwire: " + text + b"\n"))
+
+    def test_a_closed_stdout_is_an_error_and_never_a_socket(self):
+        """promise 11"""
+        server = self.serve(reply(b"out"))
+        done = subprocess.run(
+            ["sh", "-c", 'exec "$@" >&- <&-', "sh", program(), server.address, "true"],
+            stderr=subprocess.PIPE, env=environment(),
+        )  # fmt: skip
+        self.assertEqual(done.returncode, 255)
+        self.assertTrue(done.stderr.startswith(b"runwire: stdout: Bad file descriptor; "), done.stderr)
+        self.assertEqual(server.commands, [b"true"])
+
+    def test_help_and_version_on_a_full_disk_are_errors(self):
+        for option in ("--help", "--version"):
+            with open("/dev/full", "wb") as full, self.subTest(option):
+                self.assertEqual(runwire(option, stdout=full).returncode, 255)
+
+    def test_a_stdout_that_somebody_made_non_blocking_gets_every_byte(self):
+        """promise 60"""
+        data = os.urandom(1 << 20)
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        process = start_runwire(self.serve(reply(data)).address, "true", stdout=write_end)
+        with open(read_end, "rb") as pipe:
+            os.close(write_end)
+            self.assertEqual(pipe.read(), data)
+        self.assertEqual(process.wait(), 0)
+
+    def test_truncated_output_is_told(self):
+        answer = reply(b"o", code=None, signal="TERM", reason="output-limit", truncated=True)
+        done = runwire("-q", self.serve(answer).address, "true")
+        text = b"runwire: the output is incomplete: it reached the server's limit on output (--max-output)\n"
+        self.assert_ran(done, 143, b"o", text)
+
+    def test_cut_output_is_told_when_asked_for(self):
+        self.assert_ran(runwire(self.serve(reply(cut=True)).address, "true"))
+        done = runwire("-v", self.serve(reply(cut=True)).address, "true")
+        text = b"runwire: a process that the command left behind kept its output open: more may have followed\n"
+        self.assertIn(text, done.stderr)
+
+    def test_a_command_that_the_server_ended_is_told_with_the_reason(self):
+        ended = reply(code=None, signal="TERM", reason="shutdown")
+        done = runwire(self.serve(ended).address, "true")
+        self.assert_ran(done, 143, stderr=b"runwire: the server ended the command: shutdown\n")
+
+    def test_verbose_shows_connection_header_and_status(self):
+        server = self.serve(frame(b'{"filename":"f","len":0,"code":3}'))
+        lines = [f"connected to {server.address}", 'reply header: {"filename":"f","len":0,"code":3}', "exit status 3"]
+        done = runwire("-v", server.address, "true")
+        self.assert_ran(done, 3, stderr="".join(f"runwire: {line}\n" for line in lines).encode())
+
+
+class CommandLine(ClientCase):
+    def test_help_is_this_text(self):
+        self.assert_ran(runwire("--help"), 0, HELP.encode())
+        self.assert_ran(runwire("-h"), 0, HELP.encode())
+
+    def test_version_is_one_line(self):
+        self.assertRegex(runwire("--version").stdout, rb"\Arunwire \d+\.\d+\.\d+\n\Z")
+
+    def test_one_word_is_sent_as_it_is(self):
+        server = self.serve(reply())
+        runwire(server.address, b"echo \xc4\xe3 'a | b' $HOME")
+        self.assertEqual(server.commands, [b"echo \xc4\xe3 'a | b' $HOME"])
+
+    def test_several_words_mean_a_program_and_its_arguments_to_a_real_shell(self):
+        words = ["a b", "it's", "", "$HOME", "[a,b]", "*", "--", "-v", "\\", "x\ny", ";", '"']
+        server = self.serve(reply())
+        runwire(server.address, "printf", "%s\\0", *words)
+        said = subprocess.run(["sh", "-c", server.commands[0]], capture_output=True).stdout
+        self.assertEqual(said.decode().split("\0")[:-1], words)
+
+    def test_the_largest_command_is_sent_and_one_byte_more_is_refused(self):
+        """promise 16. Linux takes no word over 128 KiB, so it comes from stdin."""
+
+        def count(connection):
+            size = 0
+            while size < 1 << 20:
+                size += len(connection.recv(1 << 20))
+            connection.sendall(reply(b"%d" % size))
+
+        largest = b"#" * (1 << 20)
+        self.assert_ran(runwire(self.serve(count).address, stdin=largest), 0, b"1048576")
+        done = runwire(self.serve(lambda connection: connection.recv(1)).address, stdin=largest + b"#")
+        self.assert_failed(done, "a line of the input is longer than a command may be (1 MiB)")
+
+    def test_a_server_that_refuses_a_long_command_before_its_end_is_heard(self):
+        def refuse(connection):
+            connection.recv(10)
+            connection.sendall(error("limit", "too long"))
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 20):
+                pass
+
+        done = runwire(self.serve(refuse).address, stdin=b"#" * (1 << 20))
+        self.assert_failed(done, "the server did not run the command: limit: too long")
+
+    def test_the_default_host_comes_from_the_environment(self):
+        server = self.serve(reply(b"hi"))
+        self.assert_ran(runwire(".", "true", RUNWIRE_HOST=server.address), 0, b"hi")
+
+
+class LinesOfStdin(ClientCase):
+    def test_each_line_is_a_command_and_the_last_ones_status_counts(self):
+        def answer(connection):
+            for code in (1, 0, 4):
+                command = connection.recv(64)
+                connection.sendall(reply(command + b"\n", code=code))
+
+        done = runwire("-q", self.serve(answer).address, stdin=b"one\n\n  \ntwo\nthree")
+        self.assert_ran(done, 4, b"one\ntwo\nthree\n")
+
+    def test_a_status_that_is_not_0_is_told(self):
+        done = runwire(self.serve(reply(code=None, signal="KILL", reason="signal")).address, stdin=b"x\n")
+        self.assert_ran(done, 137, stderr=b"runwire: killed by signal KILL (exit status 137)\n")
+
+    def test_no_line_is_success_if_the_server_is_there(self):
+        self.assert_ran(runwire(self.serve(lambda connection: connection.recv(1)).address), 0)
+        self.assert_failed(runwire("unix:/nonexistent"), "no such socket")
+
+    def test_the_first_failure_of_our_own_ends_it(self):
+        server = self.serve(reply(b"1"), b"")
+        done = runwire(server.address, stdin=b"one\ntwo\nthree\n")
+        self.assertEqual((done.returncode, done.stdout), (255, b"1"))
+        self.assertEqual(server.commands, [b"one", b"two"])
+
+    def test_a_connection_that_the_server_closed_between_commands_is_made_again(self):
+        server = self.serve(reply(b"1"), reply(b"2", code=2))
+        done = runwire("-q", server.address, stdin=b"one\ntwo\n")
+        self.assert_ran(done, 2, b"12")
+        self.assertEqual(server.commands, [b"one", b"two"])
+
+    def test_a_nul_byte_is_refused_and_nothing_sent(self):
+        """promise 17"""
+        server = self.serve(lambda connection: self.assertEqual(connection.recv(64), b""))
+        done = runwire(server.address, stdin=b"echo a\0; touch x\n")
+        self.assert_failed(done, "the command holds a NUL byte, which no shell can take; leave it out")
+
+
+class Encoding(ClientCase):
+    def test_gbk_output_becomes_the_terminals_utf_8(self):
+        server = self.serve(reply("中文\n".encode("gbk"), "错误\n".encode("gbk")))
+        done = runwire("--encoding", "GBK", server.address, "true")
+        self.assert_ran(done, 0, "中文\n".encode(), "错误\n".encode())
+
+    def test_a_character_split_between_reads_survives_on_stdout_and_on_stderr(self):
+        whole = reply("中文".encode("gbk"), "错误".encode("gbk"))
+
+        def byte_by_byte(connection):
+            connection.recv(64)
+            for byte in whole:
+                send_and_see_read(connection, bytes([byte]))
+
+        done = runwire("--encoding", "GBK", self.serve(byte_by_byte).address, "true")
+        self.assert_ran(done, 0, "中文".encode(), "错误".encode())
+
+    def test_half_a_character_at_the_end_of_one_reply_does_not_spoil_the_next(self):
+        def twice(connection):
+            for _ in range(2):
+                connection.recv(64)
+                connection.sendall(reply("中".encode("gbk") + b"\xce"))
+
+        done = runwire("--encoding", "GBK", self.serve(twice).address, stdin=b"a\nb\n")
+        self.assert_ran(done, 0, "中\ufffd中\ufffd".encode())
+
+    def test_invalid_bytes_are_shown_as_replacements(self):
+        done = runwire("--encoding", "GBK", self.serve(reply(b"a\xffb")).address, "true")
+        self.assert_ran(done, 0, "a\ufffdb".encode())
+
+    def test_the_command_is_sent_in_the_servers_encoding(self):
+        server = self.serve(reply())
+        runwire("--encoding", "GBK", server.address, "echo 中文")
+        self.assertEqual(server.commands, ["echo 中文".encode("gbk")])
+
+    def test_a_command_that_the_encoding_cannot_hold_is_refused(self):
+        server = self.serve(lambda connection: self.assertEqual(connection.recv(64), b""))
+        done = runwire("--encoding", "GBK", server.address, stdin="rm é*\U0001f600\n".encode())
+        self.assert_failed(done, "the command holds a character that the server's encoding does not have")
+
+    def test_without_a_locale_the_terminal_is_taken_for_utf_8(self):
+        server = self.serve(reply("中".encode("gbk")))
+        done = runwire("--encoding", "GBK", server.address, "true", LC_ALL="C")
+        self.assert_ran(done, 0, "中".encode())
+
+    def test_without_the_option_bytes_pass_untouched(self):
+        server = self.serve(reply("中".encode("gbk") + b"\xff"))
+        self.assert_ran(runwire(server.address, b"echo \xff"), 0, "中".encode("gbk") + b"\xff")
+        self.assertEqual(server.commands, [b"echo \xff"])
+
+
+class OriginalServer(ClientCase):
+    NOTE = b"runwire: this server tells no exit status: a whole reply counts as success\n"
+
+    def test_its_reply_is_shown_and_counts_as_success(self):
+        done = runwire(self.serve(original_server, family=socket.AF_INET).address, "echo hi; echo err >&2; exit 3")
+        self.assert_ran(done, 0, b"hi\nerr\n", self.NOTE)
+
+    def test_quiet_leaves_the_note_out(self):
+        self.assert_ran(runwire("-q", self.serve(original_server).address, "echo hi"), 0, b"hi\n")
+
+    def test_the_note_is_shown_once(self):
+        done = runwire(self.serve(original_server).address, stdin=b"echo 1\necho 2\n")
+        self.assert_ran(done, 0, b"1\n2\n", self.NOTE)
+
+    def test_its_gbk_text_is_converted(self):
+        server = self.serve(lambda connection: original_server(connection, encoding="gbk"))
+        done = runwire("-q", "--encoding", "GBK", server.address, "printf '\\344\\275\\240'")
+        self.assert_ran(done, 0, "你".encode())
+
+    def test_a_large_reply_arrives_whole(self):
+        done = runwire("-q", self.serve(original_server, family=socket.AF_INET).address, "seq 300000")
+        self.assert_ran(done, 0, b"".join(b"%d\n" % i for i in range(1, 300001)))
+
+    def test_one_that_closes_without_a_reply_is_a_failure(self):
+        self.assert_failed(runwire(self.serve(b"").address, "cd /tmp"), "no reply: the server closed the connection")
+
+    def test_a_command_longer_than_it_reads_at_once_is_told_and_the_connection_given_up(self):
+        server = self.serve(original_server, original_server)
+        long_line = b"echo 1 #" + b"x" * 1024
+        done = runwire("-q", server.address, stdin=long_line + b"\necho 2\n")
+        self.assertEqual((done.returncode, done.stdout), (0, b"1\n2\n"))
+        self.assertIn(b"runwire: this server may have taken only the first 1024 bytes of the command", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
