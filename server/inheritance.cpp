@@ -80,6 +80,12 @@ void tidy_inheritance() {
   pthread_atfork(nullptr, nullptr, restore_in_child);
 }
 
+rlimit inherited_descriptor_limit() {
+  rlimit limit = g_inherited_nofile;
+  if (g_daemon == 0) getrlimit(RLIMIT_NOFILE, &limit);
+  return limit;
+}
+
 std::uint64_t descriptor_limit() {
   rlimit now{};
   getrlimit(RLIMIT_NOFILE, &now);

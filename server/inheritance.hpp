@@ -2,6 +2,8 @@
 // ignored signals, a raised descriptor limit. Commands start as if from a fresh login of the same user.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <cstdint>
 
 namespace runwire {
@@ -12,6 +14,9 @@ namespace runwire {
 // - SIGPIPE is ignored (libuv gives children the default), real-time signals are at their default;
 // - on Linux, a child is killed should this process die without having ended it (prctl(2), PR_SET_PDEATHSIG).
 void tidy_inheritance();
+
+// RLIMIT_NOFILE as tidy_inheritance() found it; before that, as it is.
+rlimit inherited_descriptor_limit();
 
 // How many descriptors this process may have open now.
 std::uint64_t descriptor_limit();

@@ -2,28 +2,35 @@
 #include <uv.h>
 
 #include <cstdio>
+#include <memory>
 #include <utility>
 
 #include "server/inheritance.hpp"
+#include "server/log.hpp"
 #include "server/options.hpp"
 #include "server/server.hpp"
 #include "server/spawn.hpp"
 
 namespace {
 
-// Runs until the server stops, then until every handle is closed.
-int serve(runwire::Options options) {
-  uv_loop_t loop;
-  uv_loop_init(&loop);
+std::unique_ptr<runwire::Spawner> make_spawner(uv_loop_t* loop, runwire::SpawnerChoice choice) {
+  auto native = choice == runwire::SpawnerChoice::uv ? nullptr : runwire::make_native_spawner(loop);
+  return native ? std::move(native) : runwire::make_uv_spawner(loop);
+}
+
+runwire::Status serve(uv_loop_t* loop, runwire::Options options) {
+  const auto spawner = make_spawner(loop, options.spawner);
   runwire::Status status = runwire::Ok{};
   {
-    const auto spawner = runwire::make_uv_spawner(&loop);
-    runwire::Server server(&loop, *spawner, std::move(options));
+    runwire::Server server(loop, *spawner, std::move(options));
     status = server.start();
-    if (status) uv_run(&loop, UV_RUN_DEFAULT);
+    if (status) uv_run(loop, UV_RUN_DEFAULT);
   }
-  uv_run(&loop, UV_RUN_DEFAULT);
-  if (uv_loop_close(&loop) != 0) runwire::log::error("loop-not-empty");
+  uv_run(loop, UV_RUN_DEFAULT);  // until what the server had open is closed
+  return status;
+}
+
+int exit_status(const runwire::Status& status) {
   if (status) return 0;
   std::fprintf(stderr, "runwired: %s\n", status.error().message.c_str());
   return status.error().code == runwire::Errc::invalid_argument ? runwire::kExitUsage : runwire::kExitFailure;
@@ -36,5 +43,10 @@ int main(int argc, char** argv) {
   if (!invocation.options) return invocation.exit_status;
   runwire::tidy_inheritance();
   runwire::log::set_level(invocation.options->log_level);
-  return serve(std::move(*invocation.options));
+  uv_loop_t loop;
+  if (uv_loop_init(&loop) != 0) return runwire::kExitFailure;
+  const runwire::Status status = serve(&loop, std::move(*invocation.options));
+  uv_run(&loop, UV_RUN_DEFAULT);
+  if (uv_loop_close(&loop) != 0) runwire::log::error("loop-not-empty");
+  return exit_status(status);
 }

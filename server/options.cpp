@@ -27,6 +27,7 @@ Where:
                          any-local: also peers whose owner is unknown or another; for loopback TCP
 How commands run:
   --shell PATH           run as PATH -c COMMAND (default /bin/sh)
+  --spawner WHICH        uv: libuv's; native: Linux's own, faster; auto: the best there is (default)
   --cwd DIR              in this directory (default: the one runwired is started in)
   --max-running N        so many at once, the rest wait (default 1000)
   --max-queued N         so many may wait, more are told "busy" (default 10000)
@@ -73,6 +74,9 @@ void declare(CLI::App& app, Options& options, Words& words) {
                                                     {"any-local", PlainPolicy::any_local}};
   app.add_option("--plain", options.plain)->transform(CLI::CheckedTransformer(policies));
   app.add_option("--shell", options.shell);
+  const std::map<std::string, SpawnerChoice> spawners{
+      {"auto", SpawnerChoice::automatic}, {"uv", SpawnerChoice::uv}, {"native", SpawnerChoice::native}};
+  app.add_option("--spawner", options.spawner)->transform(CLI::CheckedTransformer(spawners));
   app.add_option("--cwd", options.cwd);
   app.add_option("--max-running", options.max_running)->check(CLI::Range(1, 1000000));
   app.add_option("--max-queued", options.max_queued)->check(CLI::Range(0, 10000000));

@@ -12,6 +12,8 @@
 
 namespace runwire {
 
+enum class SpawnerChoice { automatic, uv, native };
+
 struct Options {
   std::vector<Address> listen;  // empty: the default port on 127.0.0.1 and the default Unix socket
   PlainPolicy plain = PlainPolicy::own_user;
@@ -21,6 +23,7 @@ struct Options {
   std::uint64_t max_output_bytes = std::uint64_t{4} << 30;
   unsigned drain_timeout_ms = 10000;
   std::string shell = "/bin/sh";
+  SpawnerChoice spawner = SpawnerChoice::automatic;
   std::string cwd;  // of the commands
   std::string spill_dir;
   log::Level log_level = log::Level::info;

@@ -55,4 +55,9 @@ class Spawner {
 // The portable spawner, over uv_spawn(). It cannot tell a child's usage: libuv reaps without asking for it.
 std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop);
 
+// Linux only, else null: starts children in libuv's thread pool without copying the daemon, and tells their
+// usage. It reaps every child of the process, so it cannot stand beside another spawner. It must outlive the
+// children it has started, and the loop must run on until uv_run() returns 0 before it dies.
+std::unique_ptr<Spawner> make_native_spawner(uv_loop_t* loop);
+
 }  // namespace runwire

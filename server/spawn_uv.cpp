@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/descriptor.hpp"
 #include "server/script.hpp"
 #include "server/spawn.hpp"
 #include "server/uv_handle.hpp"
@@ -59,37 +60,6 @@ class UvChild : public Child {
   double started_ms_ = 0;
 };
 
-// Descriptors that are closed unless given away.
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
-struct Pipe {
-  Fd read_end, write_end;
-};
-
-// A real pipe: libuv's own UV_CREATE_PIPE makes a socket pair, which `echo > /dev/stdout` cannot open.
-int open_pipe(Pipe& pipe) {
-  uv_file ends[2];
-  const int error = uv_pipe(ends, UV_NONBLOCK_PIPE, 0);
-  if (error == 0) pipe = {Fd(ends[0]), Fd(ends[1])};
-  return error;
-}
-
 uv_stdio_container_t inherit(int fd) {
   uv_stdio_container_t stdio{};
   stdio.flags = UV_INHERIT_FD;
@@ -115,10 +85,10 @@ class UvSpawner : public Spawner {
     if (chdir_error(spec.cwd) != 0) return {"cwd", chdir_error(spec.cwd)};
     auto call = shell_call(spec.shell, spec.command, spec.script_dir);
     if (!call) return {"script", uv_translate_sys_error(errno)};
-    const Fd script(call->script_fd);
+    const Descriptor script(call->script_fd);
     Pipe out, err;
-    if (const int error = open_pipe(out); error != 0) return {"pipe", error};
-    if (const int error = open_pipe(err); error != 0) return {"pipe", error};
+    if (const int error = out.open(); error != 0) return {"pipe", error};
+    if (const int error = err.open(); error != 0) return {"pipe", error};
     const int error = start_shell(*call, spec.cwd, out.write_end.get(), err.write_end.get(), child);
     if (error != 0) return {SpawnFailure{"", error}.is_transient() ? "fork" : "exec", error};
     events.child_started(child.pid(), out.read_end.release(), err.read_end.release());
@@ -142,14 +112,14 @@ class UvSpawner : public Spawner {
   }
 
   static int chdir_error(const std::string& cwd) {
-    const Fd dir(open(cwd.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Descriptor dir(open(cwd.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (dir.get() >= 0) return 0;
     // A directory that may be entered but not listed is good enough.
     return errno == EACCES && access(cwd.c_str(), X_OK) == 0 ? 0 : uv_translate_sys_error(errno);
   }
 
   uv_loop_t* loop_;
-  Fd null_;
+  Descriptor null_;
 };
 
 }  // namespace
