@@ -15,7 +15,8 @@ JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, Jo
       spawner_(spawner),
       limits_(limits),
       retired_(store.loop()),
-      dispatch_(store.loop(), [this] { start_waiting(); }) {
+      dispatch_(store.loop(), [this] { start_waiting(); }),
+      young_(store.loop(), young_places(), [this] { start_waiting(); }) {
   spec_.shell = std::move(shell);
   spec_.cwd = std::move(cwd);
   spec_.script_dir = store.spill_dir();
@@ -36,16 +37,18 @@ void JobTable::start(ConnectionId client, std::string command) {
   Job& job = *owned;
   running_.emplace(id, std::move(owned));
   by_client_.emplace(client, id);
+  young_.enter(id);
   spec_.command = std::move(command);
   job.start(spawner_, spec_);
   spec_.command = {};
 }
 
 void JobTable::start_waiting() {
-  while (!queue_.empty() && running_.size() < limits_.max_running) {
+  while (!queue_.empty() && running_.size() < limits_.max_running && young_.has_room()) {
     auto [client, command] = queue_.pop();
     start(client, std::move(command));
   }
+  if (!queue_.empty() && !young_.has_room()) young_.await_room();
 }
 
 void JobTable::abandon(ConnectionId client) {
@@ -89,6 +92,7 @@ void JobTable::forget_client_of(const Job& job) {
 }
 
 void JobTable::job_finished(JobId id) {
+  young_.leave(id);
   auto node = running_.extract(id);
   Job& job = *node.mapped();
   leftovers_.emplace(id, std::move(node.mapped()));

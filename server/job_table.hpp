@@ -14,6 +14,7 @@
 #include "server/job.hpp"
 #include "server/spawn.hpp"
 #include "server/uv_handle.hpp"
+#include "server/young_window.hpp"
 
 namespace runwire {
 
@@ -74,6 +75,7 @@ class JobTable final : private JobSink {
   std::unordered_multimap<ConnectionId, JobId> by_client_;  // of running_
   RetireList<Job> retired_;
   AfterTurn dispatch_;
+  YoungWindow young_;
 };
 
 }  // namespace runwire
