@@ -55,14 +55,16 @@ Tally Load::run(const Extent& extent, const Observer& observer) {
   tally_ = Tally();
   stopped_ = false;
   started_ = failed_in_a_row_ = 0;
-  begin_ = last_right_ = next_tick_ = now_ns();
+  begin_ = last_right_ = now_ns();
+  next_tick_ = begin_ + kTick;
   next_observation_ = begin_ + kObservation;
   if (plan_.open_loop) arrivals_.emplace(plan_.open_loop->spacing, plan_.open_loop->per_second, begin_);
   for (Nanoseconds now = begin_;; now = now_ns()) {
-    if (now >= next_tick_) tick(now, observer);
     start_due(now);
     if (is_over(now)) return close_run();
     turn(now);
+    // After the replies that are there: a bench that was itself held up must not take them for late ones.
+    if (const Nanoseconds after = now_ns(); after >= next_tick_) tick(after, observer);
   }
 }
 
