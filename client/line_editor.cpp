@@ -1,6 +1,6 @@
 #include "client/line_editor.hpp"
 
-#include <unistd.h>
+#include <signal.h>
 
 #include <cstdio>
 
@@ -38,9 +38,14 @@ LineEditor::LineEditor(EditLine* editor, History* history) : editor_(editor), hi
   ::el_set(editor_, EL_EDITOR, "emacs");
   ::el_set(editor_, EL_SIGNAL, 1);  // so that a signal that ends us finds the terminal as it was
   ::el_source(editor_, nullptr);    // the user's ~/.editrc
-  ::el_set(editor_, EL_SETTY, "-d", "intr=", nullptr);  // Ctrl-C comes as a key while a line is edited
-  ::el_set(editor_, EL_ADDFN, "runwire-interrupt", "Forget the line", on_interrupt_key);
+  // Ctrl-C must come as a key while a line is edited. Of the terminal's settings libedit keeps only such flags,
+  // a changed `intr` character it forgets; so Ctrl-Z comes as a key as well.
+  ::el_set(editor_, EL_SETTY, "-d", "-isig", nullptr);
+  // The wide form keeps the literals; the narrow one makes copies that nobody frees.
+  ::el_wset(editor_, EL_ADDFN, L"runwire-interrupt", L"Forget the line", on_interrupt_key);
+  ::el_wset(editor_, EL_ADDFN, L"runwire-suspend", L"Stop until fg", on_suspend_key);
   ::el_set(editor_, EL_BIND, "^C", "runwire-interrupt", nullptr);
+  ::el_set(editor_, EL_BIND, "^Z", "runwire-suspend", nullptr);
 }
 
 LineEditor::~LineEditor() {
@@ -53,6 +58,11 @@ unsigned char LineEditor::on_interrupt_key(EditLine* editor, int) {
   ::el_get(editor, EL_CLIENTDATA, &self);
   self->interrupted_ = true;
   return CC_EOF;
+}
+
+unsigned char LineEditor::on_suspend_key(EditLine*, int) {
+  ::raise(SIGTSTP);  // libedit gives the terminal back before, and takes it again after SIGCONT
+  return CC_REDISPLAY;
 }
 
 void LineEditor::remember(const char* line) {

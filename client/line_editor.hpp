@@ -20,12 +20,13 @@ class LineEditor {
   LineEditor& operator=(const LineEditor&) = delete;
   ~LineEditor();
 
-  // Ctrl-C is a key here and no signal, see Line::interrupted.
+  // Ctrl-C is a key here and no signal, see Line::interrupted. Ctrl-Z stops the program, as it does elsewhere.
   Result<Line> next();
 
  private:
   LineEditor(EditLine* editor, History* history);
   static unsigned char on_interrupt_key(EditLine* editor, int key);
+  static unsigned char on_suspend_key(EditLine* editor, int key);
   void remember(const char* line);
 
   EditLine* editor_;
