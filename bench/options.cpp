@@ -69,6 +69,7 @@ struct Words {
 Error misuse(std::string message) { return {Errc::invalid_argument, std::move(message)}; }
 
 void describe_load(CLI::App& app, Words& words, Options& options) {
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("-c,--connections", options.plan.connections)->check(CLI::Range(1, 1'000'000));
   app.add_option("-n,--commands", options.extent.commands)->check(CLI::PositiveNumber);
   app.add_option("-z,--duration", words.duration);
@@ -92,7 +93,7 @@ void describe_the_rest(CLI::App& app, Words& words, Options& options) {
   app.set_help_flag("-h,--help");
   app.set_version_flag("-V,--version", bench_build());
   app.add_option("HOST", words.host);
-  app.add_option("COMMAND", words.command_words);
+  app.add_option("COMMAND", words.command_words)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.positionals_at_end();
   app.formatter_fn([](const CLI::App*, std::string, CLI::AppFormatMode) { return std::string(kHelp); });
 }

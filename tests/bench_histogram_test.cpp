@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "bench/histogram.hpp"
@@ -77,20 +78,33 @@ TEST_CASE("histogram: count, extremes and mean are exact") {
   CHECK(histogram.mean() == doctest::Approx(sum / static_cast<double>(values.size())));
 }
 
-TEST_CASE("histogram: merging is as if one had recorded everything") {
+TEST_CASE("histogram: merging is as if one had recorded everything, whichever way round") {
   const auto first = random_values(1000, 1);
   const auto second = random_values(3000, 2);
   auto all = first;
   all.insert(all.end(), second.begin(), second.end());
-  Histogram merged = histogram_of(first);
-  merged.merge(histogram_of(second));
   const Histogram whole = histogram_of(all);
-  CHECK(merged.count() == whole.count());
-  CHECK(merged.min() == whole.min());
-  CHECK(merged.max() == whole.max());
-  CHECK(merged.mean() == doctest::Approx(whole.mean()));
-  for (int percent = 0; percent <= 100; ++percent)
-    CHECK(merged.percentile(percent) == whole.percentile(percent));
+  for (const auto& [into, from] : {std::pair(first, second), std::pair(second, first)}) {
+    Histogram merged = histogram_of(into);
+    merged.merge(histogram_of(from));
+    CHECK(merged.count() == whole.count());
+    CHECK(merged.min() == whole.min());
+    CHECK(merged.max() == whole.max());
+    CHECK(merged.mean() == doctest::Approx(whole.mean()));
+    for (int percent = 0; percent <= 100; ++percent)
+      CHECK(merged.percentile(percent) == whole.percentile(percent));
+  }
+}
+
+TEST_CASE("histogram: the smallest and the largest of two merged ones are kept") {
+  Histogram outer = histogram_of({3, 9});
+  outer.merge(histogram_of({5, 7}));
+  Histogram inner = histogram_of({5, 7});
+  inner.merge(histogram_of({3, 9}));
+  for (const Histogram& merged : {outer, inner}) {
+    CHECK(merged.min() == 3);
+    CHECK(merged.max() == 9);
+  }
 }
 
 TEST_CASE("histogram: merging an empty one changes nothing") {

@@ -171,6 +171,22 @@ TEST_CASE("lane: a connection that ends at any byte of a reply is closed early")
   }
 }
 
+TEST_CASE("lane: what a broken connection left of a frame does not get into the next connection's reply") {
+  for (const std::size_t cut : {2U, 10U, 38U}) {
+    CAPTURE(cut);
+    Scene scene;
+    scene.start_kept();
+    scene.peer_reads(10);
+    scene.peer_sends(kHelloFrame.substr(0, cut));
+    scene.peer.reset();
+    REQUIRE(scene.next_step() == Step::answered);
+    scene.start_kept();
+    scene.peer_sends(kHelloFrame);
+    CHECK(scene.next_step() == Step::answered);
+    CHECK(scene.lane.failure() == std::nullopt);
+  }
+}
+
 TEST_CASE("lane: a reset while it waits for the reply is a reset") {
   Scene scene;
   scene.start_kept();

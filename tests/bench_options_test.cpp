@@ -72,6 +72,11 @@ TEST_CASE("bench options: the words after HOST are the command, whatever they lo
   CHECK(options.json_path.empty());
 }
 
+TEST_CASE("bench options: of an option given twice the last one counts, so that an alias can be overruled") {
+  CHECK(accepted({"-c", "2", "-c", "3"}).plan.connections == 3);
+  CHECK(accepted({"--timeout", "1s", "--timeout", "2s"}).plan.timeout == 2 * kSecond);
+}
+
 TEST_CASE("bench options: --command goes with the default host") {
   const Options options = accepted({"--command", "true"});
   CHECK(options.command == "true");
