@@ -8,19 +8,15 @@
 
 namespace runwire {
 
-JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, JobLimits limits,
-                   std::string shell, std::string cwd)
+JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, JobLimits limits, SpawnSpec how)
     : store_(store),
       clients_(clients),
       spawner_(spawner),
       limits_(limits),
+      spec_(std::move(how)),
       retired_(store.loop()),
       dispatch_(store.loop(), [this] { start_waiting(); }),
-      young_(store.loop(), young_places(), [this] { start_waiting(); }) {
-  spec_.shell = std::move(shell);
-  spec_.cwd = std::move(cwd);
-  spec_.script_dir = store.spill_dir();
-}
+      young_(store.loop(), young_places(), [this] { start_waiting(); }) {}
 
 bool JobTable::submit(ConnectionId client, std::string command) {
   const std::size_t free_slots = limits_.max_running - std::min(limits_.max_running, running_.size());

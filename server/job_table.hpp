@@ -37,8 +37,8 @@ class JobClients {
 class JobTable final : private JobSink {
  public:
   // REQUIRES: everything passed by reference outlives the table.
-  JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, JobLimits limits, std::string shell,
-           std::string cwd);
+  // `how` says how commands are spawned; its command is filled in anew for each.
+  JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, JobLimits limits, SpawnSpec how);
 
   // Runs `command` when its turn comes, at the earliest when this turn of the loop is over. command_finished()
   // is called once for it, unless the client is abandoned first. False where the queue is full.
@@ -67,7 +67,7 @@ class JobTable final : private JobSink {
   JobClients& clients_;
   Spawner& spawner_;
   const JobLimits limits_;
-  SpawnSpec spec_;  // its command is filled in anew for each job
+  SpawnSpec spec_;
   JobId last_id_ = 0;
   FairQueue<ConnectionId, std::string> queue_;
   std::unordered_map<JobId, std::unique_ptr<Job>> running_;

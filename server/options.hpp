@@ -24,7 +24,8 @@ struct Options {
   unsigned drain_timeout_ms = 10000;
   std::string shell = "/bin/sh";
   SpawnerChoice spawner = SpawnerChoice::automatic;
-  std::string cwd;  // of the commands
+  bool direct = true;  // plain words may run without the shell
+  std::string cwd;     // of the commands
   std::string spill_dir;
   log::Level log_level = log::Level::info;
 };

@@ -50,12 +50,17 @@ Server::Server(uv_loop_t* loop, Spawner& spawner, Options options)
       options_(std::move(options)),
       max_connections_(connections_allowed(options_)),
       store_(loop, options_.spill_dir),
-      jobs_(store_, spawner, *this, job_limits(options_), options_.shell, options_.cwd),
+      direct_calls_(options_.shell, options_.cwd, environ),
+      jobs_(store_, spawner, *this, job_limits(options_), spawn_spec()),
       context_{
           jobs_, store_, requests_, [this](ConnectionId id) { connection_closed(id); },
           [this](ConnectionId id, std::string_view why) { refusals_.refused(why, id, "", uv_now(loop_)); }},
       retired_(loop),
       patience_(make_timer(loop, this)) {}
+
+SpawnSpec Server::spawn_spec() const {
+  return {options_.shell, "", options_.cwd, options_.spill_dir, options_.direct ? &direct_calls_ : nullptr};
+}
 
 Status Server::start() {
   watch_signals();

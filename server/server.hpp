@@ -34,6 +34,7 @@ class Server final : private JobClients {
   void command_finished(ConnectionId client, JobResult result) override;
   void jobs_are_idle() override;
 
+  SpawnSpec spawn_spec() const;
   Status open_listeners();
   void announce() const;
   void watch_signals();
@@ -56,6 +57,7 @@ class Server final : private JobClients {
   const std::size_t max_connections_;
   Phase phase_ = Phase::serving;
   OutputStore store_;
+  DirectCalls direct_calls_;
   MemoryBudget requests_{kRequestMemoryBytes};
   JobTable jobs_;
   Connection::Context context_;

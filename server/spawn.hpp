@@ -11,6 +11,7 @@
 
 #include "proto/exit_status.hpp"
 #include "proto/message.hpp"
+#include "server/direct_call.hpp"
 
 namespace runwire {
 
@@ -19,6 +20,7 @@ struct SpawnSpec {
   std::string command;  // bytes without NUL
   std::string cwd;
   std::string script_dir;  // for commands too long to be an argument
+  const DirectCalls* direct_calls = nullptr;  // where given, a spawner may run what it plans without the shell
 };
 
 struct SpawnFailure {

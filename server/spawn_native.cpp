@@ -33,6 +33,9 @@ namespace {
 
 // What the child is told, and what it leaves behind where it fails: it runs in our memory.
 struct ChildStart {
+  char* const* direct_paths;  // to be tried first, with these words; ends with null
+  char* const* direct_argv;
+  char* const* direct_envp;
   char* const* argv;
   char* const* envp;
   const char* cwd;
@@ -79,6 +82,15 @@ RUNWIRE_IN_CHILD void reset_signals(const ChildStart& start) {
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
 }
 
+// As a shell searches PATH: what is not there or may not be executed is passed over. Returns where the shell has to
+// decide: when nothing was found, or something that is no program of a known format.
+RUNWIRE_IN_CHILD void try_directly(const ChildStart& start) {
+  for (char* const* path = start.direct_paths; *path != nullptr; ++path) {
+    syscall(SYS_execve, *path, start.direct_argv, start.direct_envp);
+    if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) return;
+  }
+}
+
 RUNWIRE_IN_CHILD int run_child(void* argument) {
   ChildStart& start = *static_cast<ChildStart*>(argument);
   syscall(SYS_setsid);
@@ -88,6 +100,7 @@ RUNWIRE_IN_CHILD int run_child(void* argument) {
   if (!take_descriptors(start)) return fail_child(start, "pipe");
   if (syscall(SYS_chdir, start.cwd) != 0) return fail_child(start, "cwd");
   reset_signals(start);
+  try_directly(start);
   syscall(SYS_execve, start.argv[0], start.argv, start.envp);
   return fail_child(start, "exec");
 }
@@ -124,6 +137,8 @@ struct Spawn {
   ShellCall call;
   std::string cwd;
   std::vector<char*> argv;
+  DirectCall direct;
+  std::vector<char*> direct_paths, direct_argv;
   Descriptor script;
   Pipe out, err;
   ChildStart start{};
@@ -153,6 +168,13 @@ std::vector<int> signals_to_reset() {
     if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) numbers.push_back(number);
   }
   return numbers;
+}
+
+std::vector<char*> null_ended(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
 }
 
 class NativeSpawner final : public Spawner {
@@ -193,12 +215,17 @@ class NativeSpawner final : public Spawner {
     spawn.call = std::move(*call);
     spawn.script = Descriptor(spawn.call.script_fd);
     spawn.cwd = spec.cwd;
-    for (std::string& word : spawn.call.argv) spawn.argv.push_back(word.data());
-    spawn.argv.push_back(nullptr);
+    spawn.argv = null_ended(spawn.call.argv);
+    if (spec.direct_calls != nullptr) spawn.direct = spec.direct_calls->plan(spec.command);
+    spawn.direct_paths = null_ended(spawn.direct.paths);
+    spawn.direct_argv = null_ended(spawn.direct.words);
     int error = spawn.out.open();
     if (error == 0) error = spawn.err.open();
     if (error != 0) return {"pipe", error};
-    spawn.start = {spawn.argv.data(),
+    spawn.start = {spawn.direct_paths.data(),
+                   spawn.direct_argv.data(),
+                   spec.direct_calls == nullptr ? environ : spec.direct_calls->environment(),
+                   spawn.argv.data(),
                    environ,
                    spawn.cwd.c_str(),
                    {null_.get(), spawn.out.write_end.get(), spawn.err.write_end.get()},
