@@ -6,7 +6,7 @@
 namespace runwire {
 
 OutputStore::OutputStore(uv_loop_t* loop, std::string spill_dir)
-    : loop_(loop), spill_dir_(std::move(spill_dir)) {}
+    : loop_(loop), spill_dir_(std::move(spill_dir)), wake_(loop, [this] { wake_waiters(); }) {}
 
 SpillFile::Buffer OutputStore::take_buffer() {
   if (lent_ == kSpillBuffers) return nullptr;
@@ -18,16 +18,29 @@ SpillFile::Buffer OutputStore::take_buffer() {
     memory = std::move(free_.back());
     free_.pop_back();
   }
-  return {memory.release(), [this](char* buffer) { put_back(buffer); }};
+  return {memory.release(), [this, store = std::weak_ptr<bool>(alive_)](char* buffer) {
+            if (store.expired())
+              delete[] buffer;
+            else
+              put_back(buffer);
+          }};
 }
 
 void OutputStore::put_back(char* buffer) {
   free_.emplace_back(buffer);
   --lent_;
-  if (waiters_.empty()) return;
-  const auto retry = std::move(waiters_.front().retry);
-  waiters_.pop_front();
-  retry();
+  if (!waiters_.empty()) wake_.arm();
+}
+
+// Who is woken may have no use for a buffer any more, and takes one only when bytes are there to be read. So as
+// long as buffers are free the next ones are woken, turn by turn, until nobody waits.
+void OutputStore::wake_waiters() {
+  for (std::size_t free = kSpillBuffers - lent_; free > 0 && !waiters_.empty(); --free) {
+    const auto retry = std::move(waiters_.front().retry);
+    waiters_.pop_front();
+    retry();
+  }
+  if (lent_ < kSpillBuffers && !waiters_.empty()) wake_.arm();
 }
 
 void OutputStore::wait_for_buffer(const void* waiter, std::function<void()> retry) {

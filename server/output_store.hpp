@@ -13,6 +13,7 @@
 
 #include "server/memory_budget.hpp"
 #include "server/spill_file.hpp"
+#include "server/uv_handle.hpp"
 
 namespace runwire {
 
@@ -35,10 +36,12 @@ class OutputStore {
   // Scratch for one read; its content lasts until the callback of that read returns.
   char* scratch() { return scratch_.data(); }
 
-  // A buffer of kSpillBufferBytes, back in the pool when its last owner lets go; null when all are in use.
+  // A buffer of kSpillBufferBytes, back in the pool when its last owner lets go, which may be after the store's
+  // death; null when all are in use.
   SpillFile::Buffer take_buffer();
 
-  // `retry` is called once, in the order of the calls, when a buffer is free; `waiter` names it for forget().
+  // `retry` is called once, in a later turn and in the order of the calls, when a buffer is free; it need not
+  // take one. `waiter` names it for forget().
   void wait_for_buffer(const void* waiter, std::function<void()> retry);
   void forget(const void* waiter);
 
@@ -48,6 +51,7 @@ class OutputStore {
     std::function<void()> retry;
   };
   void put_back(char* buffer);
+  void wake_waiters();
 
   uv_loop_t* loop_;
   std::string spill_dir_;
@@ -56,6 +60,8 @@ class OutputStore {
   std::size_t lent_ = 0;
   std::vector<std::unique_ptr<char[]>> free_;  // kept: fresh memory would be paged in again for every buffer
   std::deque<Waiter> waiters_;
+  AfterTurn wake_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // lent buffers hold it weakly
 };
 
 }  // namespace runwire
