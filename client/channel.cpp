@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -101,6 +102,20 @@ Result<Written> Channel::write_all(std::string_view bytes) {
 bool Channel::has_input() const {
   pollfd watched = {fd_.get(), POLLIN, 0};
   return ::poll(&watched, 1, 0) > 0;
+}
+
+std::optional<uid_t> Channel::peer_user() const {
+#ifdef SO_PEERCRED
+  ucred credentials = {};
+  socklen_t size = sizeof credentials;
+  const bool told = ::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0;
+  const uid_t user = credentials.uid;
+#else
+  uid_t user = 0;
+  gid_t group = 0;
+  const bool told = ::getpeereid(fd_.get(), &user, &group) == 0;
+#endif
+  return told && user != static_cast<uid_t>(-1) ? std::optional(user) : std::nullopt;
 }
 
 Status Channel::shutdown_writes() {

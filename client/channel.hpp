@@ -1,6 +1,8 @@
 // A connected stream socket as a blocking client uses it: bytes out, bytes in, deadlines, no signals.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -43,6 +45,9 @@ class Channel {
   // From now on a wait in read_some() or write_all() ends with Errc::closed as soon as `fd` is readable; -1:
   // never. `fd` belongs to the caller and must outlive the channel.
   void interrupt_when_readable(int fd) { interrupt_fd_ = fd; }
+
+  // The user whose server is at the other end of a Unix socket; empty where the system does not tell, and on TCP.
+  std::optional<uid_t> peer_user() const;
 
   // Half-close: the peer reads an end, and may still answer.
   Status shutdown_writes();

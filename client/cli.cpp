@@ -62,23 +62,26 @@ Result<Flags> parse_flags(CLI::App& app, Flags& flags, std::span<const std::stri
 }
 
 // `.` and nothing mean the default; so a command can be given to that, too.
-Result<Address> choose_address(std::string_view word, const Environment& environment) {
-  if (!word.empty() && word != kDefaultHostWord) return parse_address(word, kDefaultPort);
-  if (environment.runwire_host.empty())
-    return Address{default_socket_path(environment.xdg_runtime_dir, environment.uid), "", 0};
-  auto address = parse_address(environment.runwire_host, kDefaultPort);
+Status choose_server(std::string_view word, const Environment& environment, RemoteShell::Options& options) {
+  const bool named = !word.empty() && word != kDefaultHostWord;
+  if (!named && environment.runwire_host.empty()) {
+    options.address = {default_socket_path(environment.xdg_runtime_dir, environment.uid), "", 0};
+    options.own_server_only = true;
+    return Ok{};
+  }
+  const auto address = parse_address(named ? word : environment.runwire_host, kDefaultPort);
+  if (!address && named)
+    return Error{address.error().code,
+                 address.error().message + "; the first word is HOST, `.` is the default one"};
   if (!address) return Error{address.error().code, "RUNWIRE_HOST: " + address.error().message};
-  return address;
+  options.address = *address;
+  return Ok{};
 }
 
 Result<Invocation> parse_plain_words(Invocation invocation, std::span<const std::string> words,
                                      const Environment& environment) {
   if (!words.empty() && words[0] == "--") words = words.subspan(1);
-  auto address = choose_address(words.empty() ? "" : words[0], environment);
-  if (!address)
-    return Error{address.error().code,
-                 address.error().message + "; the first word is HOST, `.` is the default one"};
-  invocation.options.address = *address;
+  RUNWIRE_TRY(choose_server(words.empty() ? "" : words[0], environment, invocation.options));
   if (!words.empty()) words = words.subspan(1);
   if (!words.empty() && words[0] == "--") words = words.subspan(1);
   if (words.empty()) return invocation;

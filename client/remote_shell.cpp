@@ -15,9 +15,8 @@ std::string describe(const ErrorReply& error) {
   if (!error.message.empty()) text += ": " + error.message;
   if (!error.stage.empty())
     text += " (at " + error.stage + (error.errno_name.empty() ? "" : ", " + error.errno_name) + ")";
-  if (error.error != error_name::kBusy) return text;
-  const std::string when = error.retry_ms ? "in " + std::to_string(*error.retry_ms) + " ms" : "later";
-  return text + "; try again " + when;
+  if (error.retry_ms) return text + "; wait at least " + std::to_string(*error.retry_ms) + " ms";
+  return error.error == error_name::kBusy ? text + "; try again later" : text;
 }
 
 // Empty where there is nothing to add to the exit status.
@@ -57,10 +56,21 @@ Status RemoteShell::prepare_connection() {
   if (channel_) return Ok{};
   auto channel = Channel::connect(options_.address, options_.connect_timeout);
   if (!channel) return channel.error();
+  RUNWIRE_TRY(check_owner(*channel));
   channel_.emplace(std::move(*channel));
   if (interrupt_ != nullptr) channel_->interrupt_when_readable(interrupt_->fd());
   if (options_.verbose) say("connected to " + to_string(options_.address));
   return Ok{};
+}
+
+Status RemoteShell::check_owner(const Channel& channel) const {
+  const auto owner = channel.peer_user();
+  const bool trusted = owner && (*owner == ::geteuid() || *owner == 0);
+  if (!options_.own_server_only || trusted) return Ok{};
+  const std::string whose = owner ? "user " + std::to_string(*owner) : "an unknown user";
+  return Error{Errc::refused,
+               to_string(options_.address) + " is a server of " + whose +
+                   ", who would see the commands; start your own runwired, or name it as HOST"};
 }
 
 bool RemoteShell::connect() {

@@ -28,6 +28,9 @@ class RemoteShell {
  public:
   struct Options {
     Address address;
+    bool own_server_only =
+        false;  // talk only to a server of this user or of root: a default path in /tmp could
+                // have been taken by anybody, who would then see the commands
     std::chrono::milliseconds connect_timeout{5000};
     std::string encoding;      // of the server's programs; empty: bytes pass untouched
     bool verbose = false;      // says reply headers, connections, cut output
@@ -58,6 +61,7 @@ class RemoteShell {
 
   RemoteShell(Options options, std::optional<Converters> converters);
   Status prepare_connection();
+  Status check_owner(const Channel& channel) const;
   Result<std::string> encode(const std::string& line);
   Result<ReplyHeader> exchange(std::string_view command);
   ReplySinks sinks();

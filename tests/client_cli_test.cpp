@@ -43,6 +43,13 @@ TEST_CASE("cli: RUNWIRE_HOST is the default, and a HOST on the command line is s
   CHECK(address_of({"::1"}, environment) == "[::1]:8098");
 }
 
+TEST_CASE("cli: only the default socket must be the user's own, for others were named by him") {
+  CHECK(parsed({}).options.own_server_only);
+  CHECK(parsed({".", "ls"}).options.own_server_only);
+  CHECK(!parsed({"unix:/run/user/7/runwire.sock"}).options.own_server_only);
+  CHECK(!parsed({}, {"unix:/x", "", 7}).options.own_server_only);
+}
+
 TEST_CASE("cli: a wrong RUNWIRE_HOST is named as the cause") {
   CHECK(complaint({}, {"host:", "", 7}).starts_with("RUNWIRE_HOST: address 'host:': "));
 }

@@ -154,9 +154,11 @@ class Failures(ClientCase):
         text = b"runwire: the server did not run the command: spawn: cannot start; try (at exec, ENOENT)\n"
         self.assert_ran(done, 255, stderr=text)
 
-    def test_a_busy_server_means_try_again(self):
+    def test_a_busy_server_means_try_again_later(self):
+        done = runwire(self.serve(error("busy", "")).address, "true")
+        self.assert_ran(done, 255, stderr=b"runwire: the server did not run the command: busy; try again later\n")
         done = runwire(self.serve(error("busy", "too much to do", retry_ms=250)).address, "true")
-        text = b"runwire: the server did not run the command: busy: too much to do; try again in 250 ms\n"
+        text = b"runwire: the server did not run the command: busy: too much to do; wait at least 250 ms\n"
         self.assert_ran(done, 255, stderr=text)
 
     def test_text_from_the_server_cannot_steer_the_terminal(self):
@@ -181,6 +183,19 @@ class Failures(ClientCase):
         done = runwire(".", "true", XDG_RUNTIME_DIR="/nonexistent")
         text = b"cannot connect to unix:/nonexistent/runwire.sock: no such socket; start runwired, or name another HOST"
         self.assert_ran(done, 255, stderr=b"runwire: " + text + b"\n")
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to be another user for a moment")
+    def test_the_default_socket_of_another_user_is_told_nothing(self):
+        os.seteuid(65534)  # the kernel remembers who calls listen()
+        try:
+            server = self.serve(lambda connection: self.assertEqual(connection.recv(64), b""))
+        finally:
+            os.seteuid(0)
+        directory = os.path.dirname(server.address.removeprefix("unix:"))
+        os.symlink("s", f"{directory}/runwire.sock")
+        done = runwire(".", "echo secret", XDG_RUNTIME_DIR=directory)
+        text = f"unix:{directory}/runwire.sock is a server of user 65534, who would see the commands; start your own"
+        self.assert_failed(done, text)
 
     def test_connecting_ends_with_its_timeout(self):
         with full_queue() as path:
