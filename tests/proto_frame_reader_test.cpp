@@ -113,6 +113,20 @@ TEST_CASE("frame reader: every prefix of a frame needs more, and only the whole 
   CHECK(script.reader.at_boundary());
 }
 
+TEST_CASE(
+    "frame reader: it is at a boundary as soon as it has said end, also where the header came in pieces") {
+  const std::string whole = frame("");
+  FrameReader reader;
+  for (const char& byte : whole) {
+    CHECK(reader.next().kind == Piece::need_more);
+    reader.feed({&byte, 1});
+  }
+  CHECK(reader.next().kind == Piece::header);
+  CHECK_FALSE(reader.at_boundary());
+  CHECK(reader.next().kind == Piece::end);
+  CHECK(reader.at_boundary());
+}
+
 TEST_CASE("frame reader: a frame without payload is complete with its header") {
   Script script;
   script.feed(frame(""));

@@ -83,6 +83,13 @@ TEST_CASE("message: counts, flags and usage come back as they were") {
   CHECK(back.usage.max_rss_kb == 1 << 20);
 }
 
+TEST_CASE("message: truncated and cut are two things") {
+  ReplyHeader header = reply(ExitStatus::exited(0), Reason::exited);
+  header.cut = true;
+  CHECK(reread(header).cut);
+  CHECK_FALSE(reread(header).truncated);
+}
+
 TEST_CASE("message: usage that is not known is not zero") {
   const Usage usage = reread(reply(ExitStatus::exited(0), Reason::exited)).usage;
   CHECK_FALSE(usage.wall_ms.has_value());
