@@ -63,7 +63,7 @@ void Job::child_started(pid_t pid, int stdout_fd, int stderr_fd) {
   enter(JobState::running);
   stdout_pipe_.open(stdout_fd, *stdout_log_);
   stderr_pipe_.open(stderr_fd, *stderr_log_);
-  if (ending_) group_.signal(SIGTERM);  // it was told to end before it had begun
+  if (ending_) group_.signal(kill_timer_ ? SIGTERM : SIGKILL);  // it was told to end before it had begun
 }
 
 void Job::child_failed(const SpawnFailure& failure) {
@@ -158,11 +158,12 @@ void Job::finish() {
 }
 
 void Job::end(Reason reason, unsigned grace_ms) {
-  if (state_ >= JobState::finished) return;
+  if (state_ >= JobState::finished && !kill_timer_) return;
   if (!ending_) {
     ending_ = reason;
     group_.signal(SIGTERM);
   }
+  if (kill_timer_ && uv_timer_get_due_in(kill_timer_.get()) <= grace_ms) return;  // the earlier one counts
   if (!kill_timer_) kill_timer_ = make_timer(store_.loop(), this);
   uv_timer_start(kill_timer_.get(), deliver<&Job::on_kill>, grace_ms, 0);
 }

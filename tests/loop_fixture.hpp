@@ -43,7 +43,8 @@ class LoopFixture {
     log::set_level(log::Level::error);
     REQUIRE(uv_loop_init(&loop_) == 0);
     tick_ = make_timer(&loop_, this);
-    uv_timer_start(tick_.get(), [](uv_timer_t*) {}, kTickMs, kTickMs);
+    uv_timer_start(
+        tick_.get(), [](uv_timer_t*) {}, kTickMs, kTickMs);
   }
   LoopFixture(const LoopFixture&) = delete;
   LoopFixture& operator=(const LoopFixture&) = delete;

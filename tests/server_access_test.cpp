@@ -1,6 +1,6 @@
-#include "server/access.hpp"
-
 #include <doctest/doctest.h>
+
+#include "server/access.hpp"
 
 using namespace runwire;
 

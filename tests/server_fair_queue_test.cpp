@@ -1,8 +1,8 @@
-#include "server/fair_queue.hpp"
-
 #include <doctest/doctest.h>
 
 #include <string>
+
+#include "server/fair_queue.hpp"
 
 using runwire::FairQueue;
 

@@ -1,8 +1,8 @@
-#include "server/memory_budget.hpp"
-
 #include <doctest/doctest.h>
 
 #include <cstdint>
+
+#include "server/memory_budget.hpp"
 
 using runwire::MemoryBudget;
 using runwire::MemoryLease;

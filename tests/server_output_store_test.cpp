@@ -1,7 +1,6 @@
-#include "server/output_store.hpp"
-
 #include <string>
 
+#include "server/output_store.hpp"
 #include "tests/loop_fixture.hpp"
 #include "tests/scratch_dir.hpp"
 
@@ -30,7 +29,8 @@ TEST_CASE_FIXTURE(StoreFixture, "output store: lends a bounded number of buffers
   CHECK(store.take_buffer() == nullptr);
 }
 
-TEST_CASE_FIXTURE(StoreFixture, "output store: a buffer that was let go is lent again, also after many rounds") {
+TEST_CASE_FIXTURE(StoreFixture,
+                  "output store: a buffer that was let go is lent again, also after many rounds") {
   auto taken = take_all();
   for (int round = 0; round < 100; ++round) {
     taken[0].reset();
@@ -60,7 +60,8 @@ TEST_CASE_FIXTURE(StoreFixture, "output store: who waits for a buffer is told in
   for (const auto& buffer : got) CHECK(buffer != nullptr);
 }
 
-TEST_CASE_FIXTURE(StoreFixture, "output store: who does not take the buffer it was told of keeps nobody waiting") {
+TEST_CASE_FIXTURE(StoreFixture,
+                  "output store: who does not take the buffer it was told of keeps nobody waiting") {
   auto taken = take_all();
   std::string told;
   for (const char* name : {"a", "b", "c"}) store.wait_for_buffer(name, [&, name] { told += name; });

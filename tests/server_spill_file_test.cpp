@@ -1,8 +1,7 @@
-#include "server/spill_file.hpp"
-
 #include <algorithm>
 #include <string_view>
 
+#include "server/spill_file.hpp"
 #include "tests/loop_fixture.hpp"
 #include "tests/scratch_dir.hpp"
 
@@ -79,7 +78,8 @@ TEST_CASE_FIXTURE(SpillFixture, "spill file: a directory that is not there is na
                                     ": No such file or directory; name another directory with --spill-dir");
 }
 
-TEST_CASE_FIXTURE(SpillFixture, "spill file: may die with a write and a read under way, and nobody is called") {
+TEST_CASE_FIXTURE(SpillFixture,
+                  "spill file: may die with a write and a read under way, and nobody is called") {
   bool called = false;
   {
     SpillFile file = create();

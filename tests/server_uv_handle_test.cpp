@@ -1,5 +1,4 @@
 #include "server/uv_handle.hpp"
-
 #include "tests/loop_fixture.hpp"
 
 using namespace runwire;
@@ -77,7 +76,9 @@ TEST_CASE_FIXTURE(LoopFixture, "after turn: what it runs may arm it again") {
 
 TEST_CASE_FIXTURE(LoopFixture, "after turn: dies armed without running") {
   int runs = 0;
-  { AfterTurn(loop(), [&] { ++runs; }).arm(); }
+  {
+    AfterTurn(loop(), [&] { ++runs; }).arm();
+  }
   run_turns();
   CHECK(runs == 0);
 }

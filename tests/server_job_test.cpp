@@ -1,0 +1,346 @@
+#include "proto/limits.hpp"
+#include "server/job.hpp"
+#include "tests/job_fixture.hpp"
+
+using namespace runwire;
+using namespace runwire::test;
+
+namespace {
+
+std::uint64_t elapsed_ms(std::uint64_t since_ns) { return (uv_hrtime() - since_ns) / 1000000; }
+
+}  // namespace
+
+TEST_CASE_FIXTURE(JobFixture, "job: a command's output, status and reason are in its result") {
+  start("printf out; printf err >&2; exit 7");
+  const ReplyHeader& header = finish();
+  CHECK(header.status == ExitStatus::exited(7));
+  CHECK(header.reason == Reason::exited);
+  CHECK(header.stdout_bytes == 3);
+  CHECK(header.stderr_bytes == 3);
+  CHECK(header.len == 6);
+  CHECK_FALSE(header.truncated);
+  CHECK_FALSE(header.cut);
+  CHECK(out() == "out");
+  CHECK(err() == "err");
+  CHECK(over);
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: death by a signal is told by its number, never as a code") {
+  start("kill -SEGV $$");
+  CHECK(finish().status == ExitStatus::killed(SIGSEGV));
+  CHECK(result->header.reason == Reason::signal);
+}
+
+TEST_CASE_FIXTURE(PuppetFixture, "job: is finished by exit, end of stdout and end of stderr in any order") {
+  const char* orders[] = {"xoe", "xeo", "oxe", "exo", "oex", "eox"};
+  for (const std::string order : orders) {
+    CAPTURE(order);
+    start("");
+    spawner->last().write(0, "out");
+    spawner->last().write(1, "err");
+    for (const char step : order) {
+      CHECK_FALSE(result.has_value());
+      if (step == 'x') spawner->last().exit(3);
+      if (step == 'o') spawner->last().close_stream(0);
+      if (step == 'e') spawner->last().close_stream(1);
+      run_turns();
+    }
+    CHECK(finish().status == ExitStatus::exited(3));
+    CHECK_FALSE(result->header.cut);
+    CHECK(out() == "out");
+    CHECK(err() == "err");
+    CHECK(over);
+  }
+  CHECK(finished == 6);
+}
+
+TEST_CASE_FIXTURE(PuppetFixture, "job: what is still in the pipes at the exit belongs to the result") {
+  start("");
+  const std::string full(60000, 'x');
+  spawner->last().write(0, full);
+  spawner->last().write(1, full);
+  spawner->last().leave(0);
+  finish();
+  CHECK((out() == full));
+  CHECK((err() == full));
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a child that closes its output and lives on is waited for") {
+  Gate gate(dir);
+  Lifeline child(dir);
+  start(child.hold() + "exec >&- 2>&-; " + gate.wait() + "exit 44");
+  REQUIRE(run_until([&] { return child.has_come(); }));
+  run_for(30);
+  CHECK_FALSE(result.has_value());
+  gate.open_it();
+  CHECK(finish().status == ExitStatus::exited(44));
+}
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: a grandchild that holds the pipe delays the result by the quiet, not longer") {
+  Gate gate(dir);
+  start("{ " + gate.wait() + "} & echo hi");
+  const std::uint64_t begin = uv_hrtime();
+  CHECK(finish().cut);
+  CHECK(elapsed_ms(begin) >= kLingerQuietMs);
+  CHECK(out() == "hi\n");
+  CHECK(result->header.status == ExitStatus::exited(0));
+  CHECK_FALSE(over);
+  gate.open_it();
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: the grandchild lives on after the cut and may write all it wants") {
+  Gate gate(dir);
+  Lifeline grandchild(dir);
+  start("(" + grandchild.hold() + gate.wait() + "dd if=/dev/zero bs=1000 count=200 2>/dev/null; " +
+        "echo done >&9) & echo hi");
+  CHECK(finish().cut);
+  CHECK(out() == "hi\n");
+  CHECK(grandchild.has_come());
+  CHECK_FALSE(grandchild.is_gone());
+  gate.open_it();
+  wait_until_over();  // 200 KB went through a pipe of 64 KB: somebody reads it
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a grandchild that ends within the quiet loses nothing and is no cut") {
+  start("(sleep 0.05; echo late) & echo hi");
+  CHECK_FALSE(finish().cut);
+  CHECK(out() == "hi\nlate\n");
+}
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: a grandchild that floods is cut at the cap, with all of the leader's bytes") {
+  Lifeline flood(dir);
+  start("(" + flood.hold() + "exec yes) & head -c 300000 /dev/zero | tr '\\0' A >&2; exit 5");
+  const std::uint64_t begin = uv_hrtime();
+  CHECK(finish().cut);
+  CHECK(elapsed_ms(begin) < 3 * kLingerCapMs);
+  CHECK(result->header.status == ExitStatus::exited(5));
+  CHECK((err() == std::string(300000, 'A')));
+  job->drop_leftover();
+  CHECK(over);
+  CHECK(run_until([&] { return flood.is_gone(); }));  // of SIGPIPE
+}
+
+TEST_CASE_FIXTURE(PuppetFixture,
+                  "job: a pipe that waits for a buffer holds the end back, and nothing is lost") {
+  MemoryLease memory(store.memory());
+  REQUIRE(memory.extend(kOutputMemoryBytes));
+  std::vector<SpillFile::Buffer> lent(kSpillBuffers);
+  for (auto& buffer : lent) buffer = store.take_buffer();
+  start("");
+  spawner->last().write(0, "kept");
+  spawner->last().exit(0);
+  run_for(2 * kLingerQuietMs);
+  CHECK_FALSE(result.has_value());
+  lent.clear();
+  spawner->last().close_stream(0);
+  spawner->last().close_stream(1);
+  CHECK_FALSE(finish().cut);
+  CHECK(out() == "kept");
+}
+
+TEST_CASE_FIXTURE(PuppetFixture, "job: a job may die while one of its streams waits for the other's buffer") {
+  MemoryLease memory(store.memory());
+  REQUIRE(memory.extend(kOutputMemoryBytes));
+  std::vector<SpillFile::Buffer> lent(kSpillBuffers - 1);
+  for (auto& buffer : lent) buffer = store.take_buffer();
+  start("");
+  spawner->last().write(0, "has the last buffer");
+  spawner->last().write(1, "waits");
+  uv_run(loop(), UV_RUN_NOWAIT);
+  job.reset();
+  lent.clear();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: output that cannot be kept is a spool error that names the cause") {
+  const SpawnSpec here{"/bin/sh", "head -c 4000000 /dev/zero", "/", dir.path()};
+  dir.remove();
+  start(here);
+  finish();
+  REQUIRE(result->header.error.has_value());
+  CHECK(result->header.error->error == error_name::kSpool);
+  CHECK(result->header.error->message ==
+        "the output could not be kept: cannot create a temporary file in " + dir.path() +
+            ": No such file or directory; name another directory with --spill-dir");
+  CHECK(result->header.len == 0);
+  CHECK(result->stdout_log == nullptr);
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: output past the cap ends the command, and what was allowed is there") {
+  start("yes", 100000);
+  const ReplyHeader& header = finish();
+  CHECK(header.truncated);
+  CHECK(header.reason == Reason::output_limit);
+  CHECK(header.status->by_signal());
+  CHECK(header.stdout_bytes == 100000);
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: output of exactly the cap is not truncated") {
+  start("head -c 60000 /dev/zero; head -c 40000 /dev/zero >&2", 100000);
+  CHECK_FALSE(finish().truncated);
+  CHECK(result->header.len == 100000);
+  CHECK(result->header.reason == Reason::exited);
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: end() ends the whole group and says why; the first reason counts") {
+  Lifeline background(dir);
+  start("(" + background.hold() + "exec sleep 1000) & wait");
+  REQUIRE(run_until([&] { return background.has_come(); }));
+  job->end(Reason::client_gone, kKillGraceMs);
+  job->end(Reason::shutdown, kKillGraceMs);
+  CHECK(finish().reason == Reason::client_gone);
+  CHECK(result->header.status == ExitStatus::killed(SIGTERM));
+  CHECK(run_until([&] { return background.is_gone(); }));
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a command that ignores TERM gets KILL after the grace") {
+  Lifeline child(dir);
+  start("trap '' TERM; " + child.hold() + "while :; do sleep 1000; done");
+  REQUIRE(run_until([&] { return child.has_come(); }));
+  const std::uint64_t begin = uv_hrtime();
+  job->end(Reason::client_gone, 100);
+  CHECK(finish().status == ExitStatus::killed(SIGKILL));
+  CHECK(elapsed_ms(begin) >= 100);
+  CHECK(result->header.reason == Reason::client_gone);
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: a group member that ignores TERM is killed after its leader is long gone") {
+  Lifeline member(dir);
+  start("(trap '' TERM; " + member.hold() + "exec >&- 2>&-; exec sleep 1000) & wait");
+  REQUIRE(run_until([&] { return member.has_come(); }));
+  job->end(Reason::client_gone, 100);
+  CHECK(finish().status == ExitStatus::killed(SIGTERM));
+  CHECK(job->has_kill_due());
+  CHECK_FALSE(member.is_gone());
+  CHECK(run_until([&] { return member.is_gone(); }));
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a kill that is due can be brought forward after the result is out") {
+  Lifeline member(dir);
+  start("(trap '' TERM; " + member.hold() + "exec >&- 2>&-; exec sleep 1000) & wait");
+  REQUIRE(run_until([&] { return member.has_come(); }));
+  job->end(Reason::shutdown, 1000000);
+  finish();
+  job->kill_now(Reason::shutdown);
+  CHECK(run_until([&] { return member.is_gone(); }));
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a later end() never puts the kill off") {
+  Lifeline child(dir);
+  start("trap '' TERM; " + child.hold() + "while :; do sleep 1000; done");
+  REQUIRE(run_until([&] { return child.has_come(); }));
+  job->end(Reason::client_gone, 50);
+  job->end(Reason::shutdown, 1000000);
+  CHECK(finish().status == ExitStatus::killed(SIGKILL));
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: one that was told to end before its child had started is ended all the same") {
+  start("while :; do sleep 1000; done");
+  job->end(Reason::client_gone, kKillGraceMs);
+  finish();
+  CHECK(result->header.reason == Reason::client_gone);
+  CHECK(result->header.status->by_signal());
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a child that starts after the grace is over is killed at once") {
+  // A spawner that is slower than the grace.
+  struct Late : ChildEvents {
+    explicit Late(ChildEvents& to) : to_(to) {}
+    void child_started(pid_t pid, int out, int err) override { started = {pid, out, err}; }
+    void child_failed(const SpawnFailure& failure) override { to_.child_failed(failure); }
+    void child_exited(ExitStatus status, const Usage& usage) override { to_.child_exited(status, usage); }
+    void let_start() { to_.child_started(started[0], started[1], started[2]); }
+    ChildEvents& to_;
+    std::vector<int> started;
+  };
+  struct LateSpawner : Spawner {
+    std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) override {
+      late = std::make_unique<Late>(events);
+      return real->spawn(spec, *late);
+    }
+    std::unique_ptr<Spawner> real;
+    std::unique_ptr<Late> late;
+  };
+  auto slow = std::make_unique<LateSpawner>();
+  LateSpawner& late_spawner = *slow;
+  slow->real = std::move(spawner);
+  spawner = std::move(slow);
+  Lifeline child(dir);
+  start("trap '' TERM; " + child.hold() + "while :; do sleep 1000; done");
+  REQUIRE(run_until([&] { return child.has_come() && !late_spawner.late->started.empty(); }));
+  job->end(Reason::client_gone, 1);
+  REQUIRE(run_until([&] { return !job->has_kill_due(); }));
+  late_spawner.late->let_start();
+  CHECK(finish().status == ExitStatus::killed(SIGKILL));
+  wait_until_over();
+  job.reset();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a normal end signals nobody: what runs in the background lives on") {
+  Gate gate(dir);
+  Gate leader(dir, "leader");
+  Lifeline background(dir);
+  start("(exec >/dev/null 2>&1; " + background.hold() + gate.wait() + ") & " + leader.wait());
+  REQUIRE(run_until([&] { return background.has_come(); }));
+  leader.open_it();
+  CHECK_FALSE(finish().cut);
+  CHECK(over);
+  run_for(50);
+  CHECK_FALSE(background.is_gone());
+  gate.open_it();
+  CHECK(run_until([&] { return background.is_gone(); }));
+}
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: a child that cannot be started is an error with stage, errno and a next step") {
+  SpawnSpec wrong = spec("true");
+  wrong.shell = "/no/such/shell";
+  start(wrong);
+  finish();
+  REQUIRE(result->header.error.has_value());
+  CHECK(result->header.error->error == error_name::kSpawn);
+  CHECK(result->header.error->stage == "exec");
+  CHECK(result->header.error->errno_name == "ENOENT");
+  CHECK(result->header.error->message ==
+        "the command could not be started: exec: no such file or directory; see runwired's --shell");
+  CHECK_FALSE(result->header.error->retry_ms.has_value());
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(PuppetFixture, "job: a shortage while starting is `busy`, to be tried again") {
+  spawner->starts_at_once = false;
+  start("");
+  spawner->last().events->child_failed({"fork", UV_EAGAIN});
+  finish();
+  REQUIRE(result->header.error.has_value());
+  CHECK(result->header.error->error == error_name::kBusy);
+  CHECK(result->header.error->retry_ms.has_value());
+  CHECK(over);
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a child whose job dies is killed with its group, and reaped") {
+  Lifeline child(dir);
+  start(child.hold() + "sleep 1000");
+  REQUIRE(run_until([&] { return child.has_come(); }));
+  job.reset();
+  CHECK(run_until([&] { return child.is_gone() && !has_child(); }));
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a job may die before its child has started") {
+  start("sleep 1000");
+  job.reset();
+  finish_work();
+}

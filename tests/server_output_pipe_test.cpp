@@ -1,0 +1,116 @@
+#include "server/output_pipe.hpp"
+#include "tests/job_fixture.hpp"
+
+using namespace runwire;
+using namespace runwire::test;
+
+namespace {
+
+class PipeFixture : public StoreFixture {
+ public:
+  PipeFixture() {
+    REQUIRE(uv_pipe(ends, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE) == 0);
+    pipe.open(ends[0], *log);
+  }
+  ~PipeFixture() { close_writer(); }
+
+  void write(std::string_view bytes) {
+    REQUIRE(::write(ends[1], bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  void close_writer() {
+    if (ends[1] >= 0) close(ends[1]);
+    ends[1] = -1;
+  }
+  void read_all() {
+    REQUIRE(run_until([&] { return !pipe.has_bytes_waiting(); }));
+  }
+
+  OutputQuota quota{1000};
+  std::unique_ptr<OutputLog> log = std::make_unique<OutputLog>(store, [this] { pipe.resume(); });
+  std::size_t read = 0;
+  int eofs = 0, exceeded = 0;
+  OutputPipe pipe{store,
+                  quota,
+                  {[this](std::size_t count) { read += count; }, [this] { ++eofs; }, [this] { ++exceeded; }}};
+  int ends[2] = {-1, -1};
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(PipeFixture, "output pipe: what is written into it is in the log before its end is told") {
+  write("hello");
+  close_writer();
+  REQUIRE(run_until([&] { return eofs == 1; }));
+  CHECK(read == 5);
+  CHECK_FALSE(pipe.is_open());
+  CHECK(bytes_of(*log) == "hello");
+  run_turns();
+  CHECK(eofs == 1);
+}
+
+TEST_CASE_FIXTURE(PipeFixture, "output pipe: exactly as much as the quota allows does not exceed it") {
+  write(std::string(1000, 'x'));
+  close_writer();
+  REQUIRE(run_until([&] { return eofs == 1; }));
+  CHECK(exceeded == 0);
+  CHECK(quota.left == 0);
+  CHECK(log->size() == 1000);
+}
+
+TEST_CASE_FIXTURE(PipeFixture,
+                  "output pipe: the first byte beyond the quota is told, and what was allowed is kept") {
+  write(std::string(1001, 'x'));
+  REQUIRE(run_until([&] { return exceeded == 1; }));
+  CHECK(log->size() == 1000);
+}
+
+TEST_CASE_FIXTURE(PipeFixture, "output pipe: with no room in the log it stops reading, and loses nothing") {
+  MemoryLease memory(store.memory());
+  REQUIRE(memory.extend(kOutputMemoryBytes));
+  std::vector<SpillFile::Buffer> lent(kSpillBuffers);
+  for (auto& buffer : lent) buffer = store.take_buffer();
+  write("hello");
+  REQUIRE(run_until([&] { return pipe.is_paused(); }));
+  run_turns();
+  CHECK(read == 0);
+  CHECK(pipe.has_bytes_waiting());
+  lent.clear();
+  REQUIRE(run_until([&] { return read == 5 && log->is_idle(); }));
+  CHECK_FALSE(pipe.is_paused());
+  CHECK(bytes_of(*log) == "hello");
+}
+
+TEST_CASE_FIXTURE(PipeFixture, "output pipe: after discard() it goes on reading and keeps nothing") {
+  write("kept");
+  read_all();
+  pipe.discard();
+  write(std::string(5000, 'x'));
+  read_all();
+  CHECK(exceeded == 0);
+  CHECK(bytes_of(*log) == "kept");
+  log.reset();  // it may die now
+  write("still read");
+  read_all();
+  close_writer();
+  CHECK(run_until([&] { return eofs == 1; }));
+}
+
+TEST_CASE_FIXTURE(PipeFixture, "output pipe: discard() wakes one that is paused") {
+  MemoryLease memory(store.memory());
+  REQUIRE(memory.extend(kOutputMemoryBytes));
+  std::vector<SpillFile::Buffer> lent(kSpillBuffers);
+  for (auto& buffer : lent) buffer = store.take_buffer();
+  write("lost");
+  REQUIRE(run_until([&] { return pipe.is_paused(); }));
+  pipe.discard();
+  read_all();
+  CHECK(log->size() == 0);
+}
+
+TEST_CASE_FIXTURE(PipeFixture, "output pipe: close() lets go of the descriptor, and the writer is told") {
+  pipe.close();
+  run_turns();
+  CHECK(::write(ends[1], "x", 1) == -1);
+  CHECK(errno == EPIPE);
+  CHECK(eofs == 0);
+}
