@@ -28,10 +28,12 @@ void PlainSession::collect(std::string_view bytes) {
     excess_ = Excess::too_long;
   else if (!request_memory_.extend(bytes.size()))
     excess_ = Excess::no_memory;
-  if (excess_ == Excess::none)
+  if (excess_ == Excess::none) {
     request_ += bytes;
-  else
+  } else {
     request_ = {};
+    request_memory_.give_back(request_memory_.held());
+  }
 }
 
 void PlainSession::consider() {
@@ -143,7 +145,11 @@ void PlainSession::go_on() {
 
 void PlainSession::wind_up() {
   winding_up_ = true;
-  if (state_ == State::collecting) end();
+  if (state_ != State::collecting) return;
+  if (has_request())
+    reply_error(error_name::kShutdown, "runwired is shutting down and did not start this command");
+  else
+    end();
 }
 
 void PlainSession::end() {
