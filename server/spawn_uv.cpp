@@ -82,7 +82,7 @@ class UvSpawner : public Spawner {
  private:
   SpawnFailure start(const SpawnSpec& spec, UvChild& child, ChildEvents& events) {
     // uv_spawn() says ENOENT for a missing directory and for a missing program alike.
-    if (chdir_error(spec.cwd) != 0) return {"cwd", chdir_error(spec.cwd)};
+    if (const int error = chdir_error(spec.cwd); error != 0) return {"cwd", error};
     auto call = shell_call(spec.shell, spec.command, spec.script_dir);
     if (!call) return {"script", uv_translate_sys_error(errno)};
     const Descriptor script(call->script_fd);
