@@ -12,6 +12,7 @@ constexpr std::string_view kMethods[] = {
     "GET",  "HEAD",     "POST",      "PUT",   "DELETE", "CONNECT", "OPTIONS", "TRACE",  "PATCH",  "PRI",
     "COPY", "PROPFIND", "PROPPATCH", "MKCOL", "MOVE",   "LOCK",    "UNLOCK",  "SEARCH", "REPORT",
 };
+constexpr std::size_t kLongestMethod = std::string_view("PROPPATCH").size();
 constexpr std::string_view kSshBanner = "SSH-";
 constexpr std::string_view kBlanks = " \t";
 
@@ -41,13 +42,14 @@ bool ends_in_http_version(std::string_view line) {
 }
 
 bool mentions_http_version(std::string_view words) {
-  for (;;) {
-    const auto start = words.find_first_not_of(kBlanks);
-    if (start == words.npos) return false;
-    words.remove_prefix(start);
-    if (is_http_version(words)) return true;
-    words.remove_prefix(std::min(words.find_first_of(kBlanks), words.size()));
+  for (auto slash = words.find('/'); slash != words.npos; slash = words.find('/', slash + 1)) {
+    constexpr std::size_t kNameBytes = 4;  // of "HTTP"
+    if (slash < kNameBytes) continue;
+    const std::size_t start = slash - kNameBytes;
+    const bool starts_word = start == 0 || kBlanks.find(words[start - 1]) != kBlanks.npos;
+    if (starts_word && is_http_version(words.substr(start))) return true;
   }
+  return false;
 }
 
 // A request's target starts with a path, an asterisk, a scheme or, after CONNECT, a host (RFC 9112 3.2). None of
@@ -68,7 +70,8 @@ Opening judge_after_method(std::string_view method, std::string_view line, bool 
 }
 
 std::optional<Opening> judge_method(std::string_view line, bool line_is_whole) {
-  const auto word_end = line.find_first_of(kBlanks);
+  // No further than a method can reach: a long command that comes in small pieces is judged with each.
+  const auto word_end = line.substr(0, kLongestMethod + 1).find_first_of(kBlanks);
   const std::string_view word = line.substr(0, word_end);
   for (std::string_view method : kMethods) {
     if (word_end != line.npos && same_letters(word, method))
