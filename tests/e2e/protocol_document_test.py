@@ -67,7 +67,8 @@ def blocks(kind):
 
 def table(first_heading):
     """The cells of the table's rows whose first column is headed so."""
-    [text] = re.findall(rf"^\| {re.escape(first_heading)} \|[^\n]*\n\|-.*?\n\n", DOCUMENT, re.MULTILINE | re.DOTALL)
+    heading = rf"^\| {re.escape(first_heading)} \|[^\n]*\n\|-"
+    [text] = re.findall(heading + r".*?\n\n", DOCUMENT, re.MULTILINE | re.DOTALL)
     rows = text.strip().splitlines()[2:]
     return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
 
