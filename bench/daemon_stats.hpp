@@ -19,8 +19,8 @@ struct DaemonSample {
 };
 
 // The process behind the connected socket `fd`. On a Unix socket the kernel says who listens; on loopback TCP
-// the owner of the socket's other end is looked for, so the daemon must have accepted the connection (and have
-// answered on it). Absent: another machine or another user's process, or the system cannot tell.
+// the owner of the socket's other end is looked for, so the daemon must have accepted the connection (and
+// have answered on it). Absent: another machine or another user's process, or the system cannot tell.
 std::optional<pid_t> daemon_pid(int fd);
 
 std::optional<DaemonSample> sample_daemon(pid_t pid);

@@ -16,8 +16,8 @@ struct Endpoint {
   socklen_t size = 0;
 };
 
-// Where the connected socket `fd` leads to, so that all further connections go to the same place, with no name
-// looked up again. `address` is what `fd` was opened for.
+// Where the connected socket `fd` leads to, so that all further connections go to the same place, with no
+// name looked up again. `address` is what `fd` was opened for.
 // ERRORS: Errc::io; Errc::invalid_argument for a Unix path that does not fit.
 Result<Endpoint> endpoint_of(int fd, const Address& address);
 

@@ -30,8 +30,8 @@ class Histogram {
   Nanoseconds max() const { return max_; }
   double mean() const;
 
-  // The smallest value of which at least `percent` (0..100) of all values are no larger ("nearest rank"), to
-  // within its bucket: never below the true one, at most 1/1024 above it, and never above max(). 0 when empty.
+  // The smallest recorded value that is no smaller than `percent` (0..100) of all ("nearest rank"), to within
+  // its bucket: never below the true one, at most 1/1024 above it, never above max(). 0 when empty.
   Nanoseconds percentile(double percent) const;
 
   static constexpr Nanoseconds kHighest = (Nanoseconds{1} << 42) - 1;  // 73 minutes

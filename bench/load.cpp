@@ -55,7 +55,7 @@ Tally Load::run(const Extent& extent, const Observer& observer) {
   tally_ = Tally();
   stopped_ = false;
   started_ = failed_in_a_row_ = 0;
-  begin_ = last_right_ = now_ns();
+  begin_ = last_right_ = free_since_ = now_ns();
   next_tick_ = begin_ + kTick;
   next_observation_ = begin_ + kObservation;
   if (plan_.open_loop) arrivals_.emplace(plan_.open_loop->spacing, plan_.open_loop->per_second, begin_);
@@ -108,6 +108,7 @@ void Load::start_due(Nanoseconds now) {
     const std::uint32_t token = free_.front();
     free_.pop_front();
     Lane& lane = lanes_[token];
+    if (arrivals_ && due < free_since_) ++tally_.waited;
     if (!plan_.new_connections && lane.state() == Lane::State::closed) ++tally_.reconnects;
     ++started_;
     ++in_flight_;
@@ -150,12 +151,16 @@ void Load::handle(std::uint32_t token, Step step) {
       if (lane.failure()) fail(*lane.failure(), lane.why());
       return;
     case Step::answered:
-      --in_flight_;
-      record(lane, now_ns());
-      if (plan_.new_connections) lane.hang_up();
-      free_.push_back(token);
-      return;
+      return finish(token, now_ns());
   }
+}
+
+void Load::finish(std::uint32_t token, Nanoseconds now) {
+  --in_flight_;
+  record(lanes_[token], now);
+  if (plan_.new_connections) lanes_[token].hang_up();
+  if (free_.empty()) free_since_ = now;
+  free_.push_back(token);
 }
 
 void Load::record(const Lane& lane, Nanoseconds now) {

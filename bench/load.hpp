@@ -47,6 +47,7 @@ struct Tally {
   std::string first_failure;        // in words
   std::uint64_t payload_bytes = 0;  // of right replies
   std::uint64_t reconnects = 0;     // connections that should have been kept and were opened anew
+  std::uint64_t waited = 0;         // open loop: commands that were due while all connections were busy
   Nanoseconds elapsed = 0;          // the duration asked for, or longer: until the last right reply
   std::string gave_up;              // why the run ended before its time; empty: it did not
 
@@ -57,6 +58,10 @@ struct Tally {
 
 // Told of a run four times a second; says whether it shall go on.
 using Observer = std::function<bool(const Tally& so_far, Nanoseconds elapsed)>;
+
+inline std::uint64_t count_of(const Tally& tally, Failure failure) {
+  return tally.failures[static_cast<std::size_t>(failure)];
+}
 
 class Load {
  public:
@@ -79,6 +84,7 @@ class Load {
   Nanoseconds longest_wait(Nanoseconds now) const;
   void retry_waiting();
   void handle(std::uint32_t token, Step step);
+  void finish(std::uint32_t token, Nanoseconds now);
   void record(const Lane& lane, Nanoseconds now);
   void fail(Failure failure, const std::string& why);
   void tick(Nanoseconds now, const Observer& observer);
@@ -105,6 +111,7 @@ class Load {
   std::uint64_t failed_in_a_row_ = 0;
   Nanoseconds begin_ = 0;
   Nanoseconds last_right_ = 0;
+  Nanoseconds free_since_ = 0;  // since when there has always been a free lane
   Nanoseconds next_tick_ = 0;
   Nanoseconds next_observation_ = 0;
 };

@@ -9,8 +9,8 @@
 
 namespace runwire {
 
-// `phase` ("warming up", "measuring") tells what the tally is of; false ends the measurement, whose report then
-// covers what has been measured.
+// `phase` ("warming up", "measuring") tells what the tally is of; false ends the measurement, whose report
+// then covers what has been measured.
 using PhaseObserver = std::function<bool(const char* phase, const Tally& so_far, Nanoseconds elapsed)>;
 
 // A daemon that answers wrongly or not at all under load still gives a report.

@@ -23,7 +23,7 @@ struct Ready {
   bool writable;        // also when connecting has failed: SO_ERROR will tell
 };
 
-// Portable; the cost of a wait grows with the number of sockets.
+// Portable; a wait is as long as whole milliseconds are, and its cost grows with the number of sockets.
 class PollReadiness {
  public:
   static Result<PollReadiness> create() { return PollReadiness(); }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kNoticeableForeign = 0.05;
 constexpr double kBusyBench = 0.8;  // of one core
-constexpr double kKeptUp = 0.98;    // of the rate asked for
+constexpr double kNoticeableWaiting = 0.01;
 
 void warn_of_builds(const Report& report, std::vector<std::string>& out) {
   const std::string bench = slowed_by(report.bench_build);
@@ -22,12 +22,15 @@ void warn_of_builds(const Report& report, std::vector<std::string>& out) {
     out.push_back("the daemon is no release build (" + daemon + "): it is slower than need be");
 }
 
-void warn_of_rate(const Report& report, std::vector<std::string>& out) {
-  const auto& open_loop = report.options.plan.open_loop;
-  const double rate = report.tally.per_second();
-  if (!open_loop || rate >= kKeptUp * open_loop->per_second) return;
-  out.push_back("the daemon did not keep up with " + decimal(open_loop->per_second, 0) +
-                " commands per second: the longer the run, the longer the latencies");
+void warn_of_waiting(const Report& report, std::vector<std::string>& out) {
+  const Tally& tally = report.tally;
+  const auto all = static_cast<double>(tally.right + tally.failed());
+  const auto waited =
+      static_cast<double>(tally.waited) + static_cast<double>(count_of(tally, Failure::unsent));
+  if (waited <= kNoticeableWaiting * all) return;
+  out.push_back(decimal(waited / all * 100, 1) + " % of the commands were due while all " +
+                std::to_string(report.options.plan.connections) +
+                " connections were busy: the rate is too high for the daemon, or -c too low");
 }
 
 }  // namespace
@@ -47,7 +50,7 @@ std::vector<std::string> warnings(const Report& report) {
     out.push_back("runwire-bench itself was busy nearly all the time: the daemon may be faster than this");
   if (const auto foreign = foreign_share(report); foreign && *foreign > kNoticeableForeign)
     out.push_back(decimal(*foreign * 100, 1) + " % of the machine went to other processes: measure again");
-  warn_of_rate(report, out);
+  warn_of_waiting(report, out);
   if (report.options.command.size() >= kUncutBytes)
     out.push_back("a command of " + std::to_string(kUncutBytes) + " bytes or more waits for " +
                   std::to_string(kBurstQuietMs) + " ms of silence before it starts, by the protocol");

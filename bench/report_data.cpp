@@ -43,6 +43,7 @@ Figures result_figures(const Report& report) {
   return {{"right", static_cast<double>(tally.right), 0},
           {"failed", static_cast<double>(tally.failed()), 0},
           {"warmup_failed", static_cast<double>(report.warmup_failures), 0},
+          {"waited", static_cast<double>(tally.waited), 0},
           {"reconnects", static_cast<double>(tally.reconnects), 0},
           {"idle_lost", static_cast<double>(report.idle_lost), 0},
           {"seconds", seconds(tally.elapsed), 6},

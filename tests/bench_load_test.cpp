@@ -126,10 +126,6 @@ struct Scene {
   Plan plan;
 };
 
-std::uint64_t count_of(const Tally& tally, Failure failure) {
-  return tally.failures[static_cast<std::size_t>(failure)];
-}
-
 }  // namespace
 
 TEST_CASE("load: a closed loop runs exactly the commands asked for, on the connections asked for") {
@@ -140,6 +136,7 @@ TEST_CASE("load: a closed loop runs exactly the commands asked for, on the conne
   CHECK(tally.latency.count() == 1000);
   CHECK(tally.payload_bytes == 6000);
   CHECK(tally.reconnects == 0);
+  CHECK(tally.waited == 0);
   CHECK(scene.server.connections() == 4);
 }
 
@@ -253,6 +250,12 @@ TEST_CASE("load: an open loop sends what is due and keeps the rate") {
   CHECK(tally.elapsed >= 200 * kMillisecond);
 }
 
+TEST_CASE("load: no command of an open loop waits while a connection is free") {
+  Scene scene(hello, 64);
+  scene.plan.open_loop = OpenLoop{200, Spacing::fixed};
+  CHECK(scene.run({20, 0}).waited == 0);
+}
+
 TEST_CASE(
     "load: an open loop's latency counts from the intended start, also while all connections are busy") {
   // The only connection is held up by its first command.
@@ -264,6 +267,7 @@ TEST_CASE(
   scene.plan.open_loop = OpenLoop{1000, Spacing::fixed};
   const Tally tally = scene.run({100, 0});
   CHECK(tally.right == 100);
+  CHECK(tally.waited == 99);
   // They were due at 1 ms, 2 ms, ... 100 ms and none could go before 101 ms: 100 ms, 99 ms, ... 1 ms.
   CHECK(tally.latency.max() >= 100 * kMillisecond);
   CHECK(tally.latency.percentile(50) >= 49 * kMillisecond);

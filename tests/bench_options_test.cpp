@@ -120,9 +120,10 @@ TEST_CASE("bench options: each misuse ends with 255, names its cause and where t
       {{"[::1"}, "address '[::1'"},
       {{"--pid", "0"}, "--pid"},
   };
-  for (const auto& [words, cause] : misuses) {
+  for (const auto& misuse : misuses) {
+    const char* const cause = misuse.second;  // clang cannot capture a part of a structured binding
     CAPTURE(cause);
-    const EarlyExit exit = ended(words);
+    const EarlyExit exit = ended(misuse.first);
     CHECK(exit.code == 255);
     CHECK(exit.text.find("runwire-bench: ") == 0);
     CHECK(exit.text.find(cause) != std::string::npos);

@@ -149,7 +149,8 @@ TEST_CASE("report: an unknown build is not warned of") {
   CHECK(slowed_by("python3.11 (build unknown)").empty());
 }
 
-TEST_CASE("report: a busy machine, a busy bench, a missed rate and a long command are warned of") {
+TEST_CASE(
+    "report: a busy machine, a busy bench, commands that had to wait and a long command are warned of") {
   Report report = sample();
   report.machine_cpu->busy_s = 10;
   CHECK(warns(report, "of the machine went to other processes"));
@@ -157,10 +158,13 @@ TEST_CASE("report: a busy machine, a busy bench, a missed rate and a long comman
   report.bench_cpu_s = 9;
   CHECK(warns(report, "runwire-bench itself was busy"));
   report = sample();
-  report.options.plan.open_loop = OpenLoop{200, Spacing::fixed};
-  CHECK(warns(report, "did not keep up with 200 commands per second"));
-  report.options.plan.open_loop->per_second = 101;
-  CHECK_FALSE(warns(report, "did not keep up"));
+  report.tally.waited = 10;
+  CHECK_FALSE(warns(report, "connections were busy"));
+  report.tally.waited = 11;
+  CHECK(warns(report, "1.1 % of the commands were due while all 64 connections were busy"));
+  report.tally.waited = 0;
+  report.tally.failures[static_cast<std::size_t>(Failure::unsent)] = 1000;
+  CHECK(warns(report, "50.0 % of the commands were due"));
   report = sample();
   report.options.command.assign(512, 'x');
   CHECK(warns(report, "10 ms of silence"));

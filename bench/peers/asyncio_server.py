@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What one would write in Python today: the same protocol with asyncio, to be measured beside runwired.
 
-Any number of clients, their commands side by side; one write per reply, with TCP_NODELAY (asyncio's default, and
-set here all the same).
+Any number of clients, their commands side by side; one write per reply, with TCP_NODELAY (asyncio's default,
+and set here all the same).
 
 It runs whatever it is sent: for loopback, and for measuring only.
 """

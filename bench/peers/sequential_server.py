@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The design of the teaching note that runwire grew from, to be measured beside runwired.
 
-One client at a time, on a connection for as long as it stays; recv(1024) is one command; the shell's output is
-collected with communicate() (the note reads one pipe after the other, which deadlocks on long outputs); the reply
-goes out in three sends: length, header, output. As in the note there is no TCP_NODELAY and listen(5).
+One client at a time, on a connection for as long as it stays; recv(1024) is one command; the shell's output
+is collected with communicate() (the note reads one pipe after the other, which deadlocks on long outputs);
+the reply goes out in three sends: length, header, output. As in the note there is no TCP_NODELAY and listen(5).
 
 It runs whatever it is sent: for loopback, and for measuring only.
 """

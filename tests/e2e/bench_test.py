@@ -84,7 +84,7 @@ class ReportTest(BenchCase):
         kept = len(daemon.events("accepted"))
         self.measure("-c", "3", "-n", "30", "--new-connection", daemon.tcp)
         anew = len(daemon.events("accepted")) - kept
-        self.assertEqual((kept, anew), (1 + 3, 1 + 30))  # the one finds out what to expect
+        self.assertEqual((kept, anew), (1 + 3, 1 + 30))  # the one tells what to expect
 
     def test_percentiles_are_in_order_and_none_below_the_command_itself(self):
         report = self.measure("-c", "2", "-n", "40", self.start().unix, "sleep 0.02")
@@ -262,6 +262,19 @@ class PeersTest(BenchCase):
         _, address = self.peer("sequential_server.py")
         long_stderr_first = "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero"
         self.assertEqual(self.measure("-c", "1", "-n", "2", address, long_stderr_first)["right"], 2)
+
+    def test_the_comparison_measures_every_server_with_every_command_and_number_of_clients(self):
+        words = ["--runwired", program(), "--bench", bench_program(), "--json", self.path("all.json")]
+        words += ["--rounds", "1", "--duration", "100ms", "--warmup", "0", "--clients", "1", "3"]
+        compare = [sys.executable, PEERS.parent / "compare_designs", *words]
+        done = subprocess.run(compare, capture_output=True, text=True, timeout=DEADLINE_S * 2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        cells = json.loads(pathlib.Path(self.path("all.json")).read_text())
+        self.assertEqual(len(cells), 2 * 2 * 6)
+        for cell in cells:
+            with self.subTest(command=cell["command"], clients=cell["clients"], server=cell["server"]):
+                self.assertGreater(cell["reports"][0]["right"], 0)
+                self.assertIn(cell["server"], done.stdout)
 
 
 if __name__ == "__main__":
