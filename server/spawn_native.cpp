@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -123,6 +124,14 @@ double milliseconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3;
 }
 
+// The kernel counts the memory that a child has borrowed as the child's: a peak below the daemon's own is not known.
+std::optional<std::int64_t> own_peak(long child_kb) {
+  rusage daemon{};
+  getrusage(RUSAGE_SELF, &daemon);
+  if (child_kb <= daemon.ru_maxrss) return std::nullopt;
+  return child_kb;
+}
+
 class NativeSpawner;
 class NativeChild;
 
@@ -143,7 +152,8 @@ struct Spawn {
   Pipe out, err;
   ChildStart start{};
   double started_ms = 0;
-  int result = 0;  // of the clone: pid or negative errno; 0 while the thread is at it
+  int result = 0;      // of the clone: pid or negative errno; the thread's until it has reported back
+  bool alive = false;  // it has reported back, and `result` is a child that is not reaped
 };
 
 class NativeChild final : public Child {
@@ -156,7 +166,7 @@ NativeChild::~NativeChild() {
   if (spawn == nullptr) return;
   spawn->events = nullptr;
   spawn->child = nullptr;
-  if (spawn->result > 0) kill(-spawn->result, SIGKILL);
+  if (spawn->alive) kill(-spawn->result, SIGKILL);  // else cloned() does it
 }
 
 // Signals that a child must not take over as they are. A handler is reset by exec, but only after the child's
@@ -258,6 +268,8 @@ class NativeSpawner final : public Spawner {
     if (spawn.start.failed_stage != nullptr)
       return failed(spawn, {spawn.start.failed_stage, uv_translate_sys_error(spawn.start.failed_errno)});
     by_pid_.emplace(spawn.result, &spawn);
+    spawn.alive = true;
+    if (!is_any_under_way()) early_.clear();
     if (spawn.events != nullptr)
       spawn.events->child_started(spawn.result, spawn.out.read_end.release(), spawn.err.read_end.release());
     else
@@ -267,6 +279,7 @@ class NativeSpawner final : public Spawner {
 
   void failed(Spawn& spawn, const SpawnFailure& failure) {
     const auto owned = forget(spawn);
+    if (!is_any_under_way()) early_.clear();
     if (owned->events != nullptr) owned->events->child_failed(failure);
   }
 
@@ -285,7 +298,9 @@ class NativeSpawner final : public Spawner {
   void end(const Ended& ended) {
     const auto found = by_pid_.find(ended.pid);
     if (found == by_pid_.end()) {
-      early_.emplace(ended.pid, ended);  // its thread has not reported back yet
+      // Either its thread has not reported back yet, or it is an orphan that came to us because we are the first
+      // process of a container: whoever gets its number later must not be told of its end.
+      if (is_any_under_way()) early_.insert_or_assign(ended.pid, ended);
       return;
     }
     const auto owned = forget(*found->second);
@@ -295,12 +310,14 @@ class NativeSpawner final : public Spawner {
     usage.wall_ms = static_cast<double>(uv_hrtime()) / 1e6 - owned->started_ms;
     usage.user_ms = milliseconds(ended.usage.ru_utime);
     usage.sys_ms = milliseconds(ended.usage.ru_stime);
-    usage.max_rss_kb = ended.usage.ru_maxrss;
+    usage.max_rss_kb = own_peak(ended.usage.ru_maxrss);
     const bool killed = WIFSIGNALED(ended.status);
     owned->events->child_exited(
         killed ? ExitStatus::killed(WTERMSIG(ended.status)) : ExitStatus::exited(WEXITSTATUS(ended.status)),
         usage);
   }
+
+  bool is_any_under_way() const { return spawns_.size() > by_pid_.size(); }
 
   // From here on the one who asked may drop its Child without consequence.
   std::unique_ptr<Spawn> forget(Spawn& spawn) {
