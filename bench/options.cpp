@@ -95,7 +95,8 @@ void describe_the_rest(CLI::App& app, Words& words, Options& options) {
   app.add_option("HOST", words.host);
   app.add_option("COMMAND", words.command_words)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.positionals_at_end();
-  app.formatter_fn([](const CLI::App*, std::string, CLI::AppFormatMode) { return std::string(kHelp); });
+  app.formatter_fn(
+      [](const CLI::App*, const std::string&, CLI::AppFormatMode) { return std::string(kHelp); });
 }
 
 Status read_times(const CLI::App& app, const Words& words, Options& options) {
