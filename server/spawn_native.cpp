@@ -5,6 +5,7 @@
 #ifdef __linux__
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -12,7 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cassert>
 #include <cerrno>
 #include <csignal>
@@ -32,6 +35,57 @@
 namespace runwire {
 namespace {
 
+// Descriptors with small numbers, kept for handing pipes to children. A child shares the daemon's table and then takes
+// a copy of its lowest entries only, up to kept_below(): copying ten thousand connections for every command, to close
+// them all again at its exec, costs three times the command. Each thread of the pool uses a set of its own.
+class LowDescriptors {
+ public:
+  explicit LowDescriptors(int null) : null_(null) {
+    for (Set& set : sets_)
+      for (Descriptor& slot : set) slot = Descriptor(fcntl(null, F_DUPFD_CLOEXEC, kScriptFd + 1));
+  }
+
+  // Puts the set's slots in the place of stdio[1], stdio[2] and, where there is one, the script; false where this
+  // thread has none.
+  bool lend(int (&stdio)[3], int& script_fd) {
+    const Set* set = own_set();
+    if (set == nullptr) return false;
+    stdio[1] = place(stdio[1], (*set)[0]);
+    stdio[2] = place(stdio[2], (*set)[1]);
+    if (script_fd >= 0) script_fd = place(script_fd, (*set)[2]);
+    return true;
+  }
+
+  // Nothing but the child may hold the pipes' ends, or their end is never seen.
+  void take_back() {
+    for (const Descriptor& slot : *own_set()) place(null_, slot);
+  }
+
+  int kept_below() const {
+    int highest = null_;
+    for (const Set& set : sets_)
+      for (const Descriptor& slot : set) highest = std::max(highest, slot.get());
+    return highest + 1;
+  }
+
+ private:
+  using Set = std::array<Descriptor, 3>;
+
+  const Set* own_set() {
+    thread_local const std::size_t own = next_.fetch_add(1);
+    return own < sets_.size() ? &sets_[own] : nullptr;
+  }
+
+  static int place(int fd, const Descriptor& slot) {
+    dup3(fd, slot.get(), O_CLOEXEC);
+    return slot.get();
+  }
+
+  int null_;
+  std::array<Set, 4> sets_;  // libuv's pool has four threads unless UV_THREADPOOL_SIZE says otherwise
+  inline static std::atomic<std::size_t> next_ = 0;
+};
+
 // What the child is told, and what it leaves behind where it fails: it runs in our memory.
 struct ChildStart {
   char* const* direct_paths;  // to be tried first, with these words; ends with null
@@ -45,6 +99,7 @@ struct ChildStart {
   const std::vector<int>* signals_to_reset;
   rlimit nofile;
   pid_t daemon;
+  int share_below = 0;  // the table is the daemon's, to be copied so far; 0: it is the child's already
   const char* failed_stage = nullptr;
   int failed_errno = 0;
 };
@@ -65,6 +120,13 @@ RUNWIRE_IN_CHILD int fail_child(ChildStart& start, const char* stage) {
   start.failed_stage = stage;
   syscall(SYS_exit_group, 127);
   return 127;
+}
+
+// From here on the descriptors are the child's own.
+RUNWIRE_IN_CHILD bool leave_shared_table(const ChildStart& start) {
+  if (start.share_below == 0) return true;
+  if (syscall(SYS_close_range, start.share_below, ~0U, CLOSE_RANGE_UNSHARE) == 0) return true;
+  return syscall(SYS_unshare, CLONE_FILES) == 0;  // before Linux 5.9
 }
 
 RUNWIRE_IN_CHILD bool take_descriptors(const ChildStart& start) {
@@ -98,6 +160,7 @@ RUNWIRE_IN_CHILD int run_child(void* argument) {
   syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (syscall(SYS_getppid) != start.daemon) return fail_child(start, "fork");  // it has died meanwhile
   syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &start.nofile, nullptr);
+  if (!leave_shared_table(start)) return fail_child(start, "fork");
   if (!take_descriptors(start)) return fail_child(start, "pipe");
   if (syscall(SYS_chdir, start.cwd) != 0) return fail_child(start, "cwd");
   reset_signals(start);
@@ -114,7 +177,8 @@ int clone_child(ChildStart& start) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);  // no handler of ours may run in the child
-  const pid_t pid = clone(run_child, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+  const int shared = CLONE_VM | CLONE_VFORK | (start.share_below > 0 ? CLONE_FILES : 0);
+  const pid_t pid = clone(run_child, stack.data() + stack.size(), shared | SIGCHLD, &start);
   const int error = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return pid < 0 ? -error : pid;
@@ -192,6 +256,7 @@ class NativeSpawner final : public Spawner {
   explicit NativeSpawner(uv_loop_t* loop)
       : loop_(loop),
         null_(open("/dev/null", O_RDONLY | O_CLOEXEC)),
+        low_(null_.get()),
         reset_(signals_to_reset()),
         reaper_(make_handle<uv_signal_t>(
             this, [loop](uv_signal_t* handle) { return uv_signal_init(loop, handle); })) {
@@ -249,7 +314,11 @@ class NativeSpawner final : public Spawner {
   static void in_thread(uv_work_t* work) {
     auto& spawn = *static_cast<Spawn*>(work->data);
     spawn.started_ms = static_cast<double>(uv_hrtime()) / 1e6;
+    LowDescriptors& low = spawn.spawner->low_;
+    const bool lent = low.lend(spawn.start.stdio, spawn.start.script_fd);
+    if (lent) spawn.start.share_below = low.kept_below();
     spawn.result = clone_child(spawn.start);
+    if (lent) low.take_back();
     if (spawn.start.failed_stage != nullptr)
       waitpid(spawn.result, nullptr, 0);  // it never was a child for the loop
   }
@@ -328,6 +397,7 @@ class NativeSpawner final : public Spawner {
 
   uv_loop_t* loop_;
   Descriptor null_;
+  LowDescriptors low_;
   const std::vector<int> reset_;
   std::unordered_map<Spawn*, std::unique_ptr<Spawn>> spawns_;
   std::unordered_map<pid_t, Spawn*> by_pid_;  // of spawns_: started and not reaped
