@@ -84,7 +84,12 @@ void declare(CLI::App& app, Options& options, Words& words) {
   app.add_option("--cwd", options.cwd);
   app.add_option("--max-running", options.max_running)->check(CLI::Range(1, 1000000));
   app.add_option("--max-queued", options.max_queued)->check(CLI::Range(0, 10000000));
-  app.add_option("--max-output", options.max_output_bytes)->transform(CLI::AsSizeValue(false));
+  // CLI11 would read -5 as 2^64 - 5. What is added last is asked first.
+  const CLI::Validator not_negative(
+      [](std::string& text) { return text.starts_with('-') ? "must not be negative" : ""; }, "");
+  app.add_option("--max-output", options.max_output_bytes)
+      ->transform(CLI::AsSizeValue(false))
+      ->transform(not_negative);
   app.add_option("--spill-dir", options.spill_dir);
   app.add_option("--max-connections", options.max_connections)->check(CLI::Range(1, 1000000));
   app.add_option("--drain-timeout", words.drain_timeout_seconds)->check(CLI::Range(0.0, 86400.0));
