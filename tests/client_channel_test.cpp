@@ -230,9 +230,10 @@ TEST_CASE("channel: an interrupt is seen although the peer never pauses") {
 }
 
 TEST_CASE("channel: an interrupt that has gone out of scope leaves Ctrl-C as it was") {
-  struct sigaction before = {}, after = {};
-  ::sigaction(SIGINT, nullptr, &before);
+  struct sigaction ignoring = {}, before = {}, after = {};
+  ignoring.sa_handler = SIG_IGN;
+  ::sigaction(SIGINT, &ignoring, &before);
   { const auto interrupt = Interrupt::install(); }
-  ::sigaction(SIGINT, nullptr, &after);
-  CHECK((after.sa_handler == before.sa_handler));
+  ::sigaction(SIGINT, &before, &after);
+  CHECK((after.sa_handler == SIG_IGN));
 }

@@ -78,6 +78,7 @@ class FakeServer:
         self.commands = []
         self.failure = None
         self.scripts = scripts
+        self.ended = threading.Semaphore(0)
         self.thread = threading.Thread(target=self.play)
         self.thread.start()
 
@@ -88,6 +89,7 @@ class FakeServer:
                 connection.settimeout(DEADLINE_S)
                 with connection:
                     self.answer(connection, script) if isinstance(script, bytes) else script(connection)
+                self.ended.release()
         except BaseException as failure:
             self.failure = failure
         finally:
@@ -96,6 +98,9 @@ class FakeServer:
     def answer(self, connection, script):
         self.commands.append(connection.recv(1 << 20))
         connection.sendall(script)
+
+    def await_end_of_connection(self):
+        assert self.ended.acquire(timeout=DEADLINE_S), "the client's connection did not end"
 
     def close(self):
         self.thread.join(DEADLINE_S)

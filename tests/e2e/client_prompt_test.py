@@ -166,12 +166,13 @@ class Prompt(PromptCase):
         self.assertEqual(terminal.leave(), (0, b"2"))
 
     def test_a_connection_closed_while_nobody_typed_is_told_and_made_again(self):
-        terminal = self.terminal(self.serve(reply(b"1"), reply(b"2")).address)
+        server = self.serve(reply(b"1"), reply(b"2"))
+        terminal = self.terminal(server.address)
         terminal.run(b"one")
-        terminal.output(1)
+        server.await_end_of_connection()
         terminal.run(b"two")
         terminal.await_shown(b"the server has closed the connection since the last command; connecting again")
-        self.assertEqual(terminal.leave(), (0, b"2"))
+        self.assertEqual(terminal.leave(), (0, b"12"))
 
     def test_no_server_is_told_before_anything_can_be_typed(self):
         terminal = self.terminal("unix:/nonexistent")

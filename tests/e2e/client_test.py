@@ -5,11 +5,13 @@ import os
 import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from client import (
     ClientCase, environment, error, frame, original_server, program, reply, runwire, send_and_see_read, start_runwire,
 )  # fmt: skip
+from plain import DEADLINE_S
 
 HELP = """\
 Runs commands on a machine where runwired listens.
@@ -255,14 +257,15 @@ class Output(ClientCase):
 
     def test_a_closed_stdout_is_an_error_and_never_a_socket(self):
         """promise 11"""
-        server = self.serve(reply(b"out"))
-        done = subprocess.run(
-            ["sh", "-c", 'exec "$@" >&- <&-', "sh", program(), server.address, "true"],
-            stderr=subprocess.PIPE, env=environment(),
-        )  # fmt: skip
-        self.assertEqual(done.returncode, 255)
-        self.assertTrue(done.stderr.startswith(b"runwire: stdout: Bad file descriptor; "), done.stderr)
-        self.assertEqual(server.commands, [b"true"])
+        for closed in (">&-", "<&- >&-"):
+            with self.subTest(closed):
+                server = self.serve(reply(b"out"))
+                done = subprocess.run(
+                    ["sh", "-c", f'exec "$@" {closed}', "sh", program(), server.address, "true"],
+                    stderr=subprocess.PIPE, env=environment(),
+                )  # fmt: skip
+                self.assertEqual(done.returncode, 255)
+                self.assertTrue(done.stderr.startswith(b"runwire: stdout: Bad file descriptor; "), done.stderr)
 
     def test_help_and_version_on_a_full_disk_are_errors(self):
         for option in ("--help", "--version"):
@@ -271,14 +274,24 @@ class Output(ClientCase):
 
     def test_a_stdout_that_somebody_made_non_blocking_gets_every_byte(self):
         """promise 60"""
-        data = os.urandom(1 << 20)
+        has_read = threading.Event()
+
+        def answer(connection):
+            connection.recv(64)
+            send_and_see_read(connection, reply(b"out"))
+            has_read.set()
+
         read_end, write_end = os.pipe()
         os.set_blocking(write_end, False)
-        process = start_runwire(self.serve(reply(data)).address, "true", stdout=write_end)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                os.write(write_end, b"x")
+        process = start_runwire(self.serve(answer).address, "true", stdout=write_end)
+        os.close(write_end)
+        self.assertTrue(has_read.wait(DEADLINE_S))
         with open(read_end, "rb") as pipe:
-            os.close(write_end)
-            self.assertEqual(pipe.read(), data)
-        self.assertEqual(process.wait(), 0)
+            self.assertEqual(pipe.read().lstrip(b"x"), b"out")
+        self.assertEqual(process.wait(DEADLINE_S), 0)
 
     def test_truncated_output_is_told(self):
         answer = reply(b"o", code=None, signal="TERM", reason="output-limit", truncated=True)
@@ -373,15 +386,24 @@ class LinesOfStdin(ClientCase):
         self.assert_failed(runwire("unix:/nonexistent"), "no such socket")
 
     def test_the_first_failure_of_our_own_ends_it(self):
-        server = self.serve(reply(b"1"), b"")
-        done = runwire(server.address, stdin=b"one\ntwo\nthree\n")
+        def answer_once(connection):
+            connection.recv(64)
+            connection.sendall(reply(b"1"))
+            connection.recv(64)
+
+        done = runwire(self.serve(answer_once).address, stdin=b"one\ntwo\nthree\n")
         self.assertEqual((done.returncode, done.stdout), (255, b"1"))
-        self.assertEqual(server.commands, [b"one", b"two"])
+        self.assertEqual(done.stderr.count(b"runwire: "), 1, done.stderr)
 
     def test_a_connection_that_the_server_closed_between_commands_is_made_again(self):
         server = self.serve(reply(b"1"), reply(b"2", code=2))
-        done = runwire("-q", server.address, stdin=b"one\ntwo\n")
-        self.assert_ran(done, 2, b"12")
+        process = start_runwire(server.address, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdin.write(b"one\n")
+        process.stdin.flush()
+        server.await_end_of_connection()
+        stdout, stderr = process.communicate(b"two\n", timeout=DEADLINE_S)
+        self.assertEqual((process.returncode, stdout), (2, b"12"))
+        self.assertIn(b"the server has closed the connection since the last command; connecting again\n", stderr)
         self.assertEqual(server.commands, [b"one", b"two"])
 
     def test_a_nul_byte_is_refused_and_nothing_sent(self):
