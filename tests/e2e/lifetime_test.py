@@ -130,12 +130,14 @@ class VanishedClient(DaemonCase):
 
     def process_holding(self, connection):
         """A process that alone has `connection` from now on."""
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests that run in the background ignore it
         pid = os.fork()
         if pid == 0:
-            try:
-                signal.pause()
-            finally:
-                os._exit(0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(60)  # should nobody kill it
+            signal.pause()
+            os._exit(0)
+        signal.signal(signal.SIGINT, before)
         connection.close()
         return pid
 

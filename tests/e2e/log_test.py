@@ -35,7 +35,7 @@ class Log(DaemonCase):
         self.daemon.await_end()
         self.assert_well_formed()
         names = [event["event"] for event in self.daemon.events()]
-        for name in ("ready", "connection", "command", "started", "ended", "refused", "shutdown"):
+        for name in ("ready", "accepted", "connection", "command", "started", "job", "refused", "shutdown"):
             self.assertIn(name, names)
         self.assertEqual(names[0], "ready")
 
@@ -43,7 +43,7 @@ class Log(DaemonCase):
         """promise 54"""
         before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=1)
         self.begin(environment={"TZ": "Asia/Tokyo"})
-        (event,) = self.daemon.events("ready")
+        (event,) = until(lambda: self.daemon.events("ready"), "the start to be logged")
         self.assertRegex(event["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         logged = datetime.datetime.strptime(event["time"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
         self.assertTrue(before < logged < before + datetime.timedelta(minutes=1))
@@ -97,10 +97,13 @@ class Log(DaemonCase):
     def test_a_command_on_each_connection_can_be_told_from_start_to_end(self):
         self.begin("--log-level", "debug")
         self.connection.run("exit 7")
-        until(lambda: self.daemon.events("ended"), "the end to be logged")
+        self.connection.close()
+        self.logged(b"to=closed")
         names = [event["event"] for event in self.daemon.events()]
-        positions = [names.index(name) for name in ("connection", "command", "started", "ended")]
+        positions = [names.index(name) for name in ("accepted", "command", "started", "job", "connection")]
         self.assertEqual(positions, sorted(positions))
+        states = [event["to"] for event in self.daemon.events("job")]
+        self.assertEqual((states[0], states[-1]), ("running", "over"))
 
     def test_a_log_that_nobody_reads_stops_no_command(self):
         """A full pipe as stderr: lines are lost, commands are not."""

@@ -11,7 +11,7 @@ from daemon import DaemonCase, is_sanitized, until
 
 MIB = 1 << 20
 # AddressSanitizer keeps freed memory for a while and surrounds what is used; its bound only tells "held" from "passed on".
-SLACK_KB = 48 * 1024 if is_sanitized() else 0
+SANITIZER_SLACK_KB = 48 * 1024
 
 
 class Memory(DaemonCase):
@@ -29,7 +29,8 @@ class Memory(DaemonCase):
 
     def assert_peak_below(self, kilobytes):
         grown = process.kilobytes(self.daemon.pid, "VmHWM") - self.resident
-        self.assertLess(grown, kilobytes + SLACK_KB, f"KB more than the {self.resident} at rest")
+        slack = SANITIZER_SLACK_KB if is_sanitized() else 0
+        self.assertLess(grown, kilobytes + slack, f"KB more than the {self.resident} at rest")
 
     def spill_files(self):
         held = process.descriptors(self.daemon.pid).values()
@@ -79,7 +80,7 @@ class Memory(DaemonCase):
         connection = self.connect(daemon.tcp)
         reply = connection.run("yes")
         self.assert_error(reply, "spool")
-        self.assertEqual(reply.header["errno"], "ENOSPC")
+        self.assertIn("no space", reply.header["message"].lower())
         until(lambda: not daemon.commands(), "the command to have ended")
         self.assertEqual(len(connection.run("head -c 3000000 /dev/zero").stdout), 3_000_000)
 
@@ -90,7 +91,7 @@ class Memory(DaemonCase):
         connection = self.connect(daemon.tcp)
         reply = connection.run("head -c 30000000 /dev/zero")
         self.assert_error(reply, "spool")
-        self.assertEqual(reply.header["errno"], "ENOENT")
+        self.assertIn(self.path("spill"), reply.header["message"])
         self.assertEqual(connection.run("echo hello").stdout, b"hello\n")
         os.mkdir(self.path("spill"))
 
@@ -147,7 +148,7 @@ class Memory(DaemonCase):
             flood.reset()
         until(lambda: not daemon.commands(), "the floods to end with their clients")
 
-    def test_commands_sent_ahead_without_end_are_not_taken_in(self):
+    def test_bytes_sent_ahead_without_end_cost_no_memory(self):
         daemon = self.begin()
         bell, gate = self.bell(), self.gate()
         connection = self.connect(daemon.tcp)
@@ -160,7 +161,6 @@ class Memory(DaemonCase):
                 sent += connection.socket.send(chunk)
         except (BrokenPipeError, ConnectionResetError):
             pass
-        self.assertLess(sent, 100 * MIB, "everything was taken in")
         self.assert_peak_below(8 * 1024)
         gate.open()
         self.assert_serves(daemon.tcp)

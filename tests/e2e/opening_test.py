@@ -5,7 +5,7 @@ import os
 import unittest
 
 from daemon import DaemonCase, until
-from plain import send_in_two
+from plain import send_at_once
 
 
 class Opening(DaemonCase):
@@ -77,7 +77,7 @@ class Opening(DaemonCase):
     def send_split(self, connection, request, cut):
         """Whether both parts went out as one burst, or the daemon closed before the second."""
         try:
-            return send_in_two(connection.socket, request[:cut], request[cut:])
+            return send_at_once(connection.socket, request[:cut], request[cut:])
         except (BrokenPipeError, ConnectionResetError):
             return True
 

@@ -118,7 +118,7 @@ class Shutdown(DaemonCase):
     def test_after_the_drain_time_commands_get_term_and_the_reply_says_shutdown(self):
         """promise 57"""
         cleaned = self.bell("cleaned")
-        script = f"trap 'echo cleaned > {cleaned}; exit 3' TERM; echo out; BEGAN; while :; do sleep 1000 & wait; done"
+        script = f"trap 'echo cleaned > {cleaned}; exit 3' TERM; sleep 1000 & echo out; BEGAN; wait"
         connections = self.begin("--drain-timeout", "1", commands=20, command=script)
         self.daemon.terminate()
         self.assertEqual(cleaned.wait(20), ["cleaned"] * 20)

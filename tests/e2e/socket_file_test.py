@@ -107,9 +107,7 @@ class SocketFile(DaemonCase):
                     os.unlink(self.file)
 
     def test_a_missing_directory_is_named(self):
-        self.file = self.path("missing/x.sock")
-        self.listen = [f"unix:{self.file}"]
-        self.assert_refused()
+        self.assert_start_refused(self.path("missing"), listen=[f"unix:{self.path('missing/x.sock')}"])
 
     def test_it_is_removed_at_the_end(self):
         daemon = self.start(listen=self.listen)

@@ -17,7 +17,7 @@ LISTENING = "0A"  # the state in /proc/net/tcp
 
 def runwired(*arguments, **how):
     """A start that is expected to end by itself."""
-    return subprocess.run([program(), *arguments], capture_output=True, text=True, timeout=20, **how)
+    return subprocess.run([program(), *arguments], capture_output=True, text=True, timeout=10, **how)
 
 
 def listening(pid):
@@ -151,12 +151,17 @@ class Refusal(DaemonCase):
 
     def test_a_value_that_makes_no_sense_is_named_with_its_option(self):
         for option, value in (
-            ("--listen", "127.0.0.1:99999"), ("--listen", "unix:"), ("--max-running", "0"), ("--max-running", "many"),
-            ("--max-running", "-1"), ("--max-queued", "x"), ("--max-connections", "0"), ("--max-output", "12Q"),
-            ("--max-output", "-5"), ("--drain-timeout", "soon"), ("--log-level", "loud"), ("--plain", "everybody"),
+            ("--max-running", "0"), ("--max-running", "many"), ("--max-running", "-1"), ("--max-queued", "x"),
+            ("--max-connections", "0"), ("--max-output", "12Q"), ("--max-output", "-5"), ("--max-output", "many"),
+            ("--drain-timeout", "soon"), ("--drain-timeout", "-1"), ("--log-level", "loud"), ("--plain", "everybody"),
         ):  # fmt: skip
             with self.subTest(option, value=value):
-                self.assert_refused(["--listen", f"unix:{self.path('x.sock')}", option, value], option, value.split(":")[-1])
+                self.assert_refused(["--listen", f"unix:{self.path('x.sock')}", option, value], option)
+
+    def test_an_address_that_makes_no_sense_is_named(self):
+        for address in ("127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:x", "unix:", "unix:relative/path", "", "[::1"):
+            with self.subTest(address):
+                self.assert_refused(["--listen", address], f"'{address}'")
 
     def test_a_missing_value_is_named_with_its_option(self):
         for option in ("--listen", "--max-output", "--shell", "--spill-dir", "--log-level"):
@@ -166,7 +171,7 @@ class Refusal(DaemonCase):
     def test_a_socket_path_that_is_too_long_is_refused_with_the_reason(self):
         outcome = runwired("--listen", f"unix:{self.directory}/{'x' * 200}")
         self.assertNotEqual(outcome.returncode, 0)
-        self.assertIn("long", outcome.stderr)
+        self.assertRegex(outcome.stderr, r"\d+ bytes")
 
     def test_a_port_that_is_taken_is_named(self):
         taken = self.start().tcp
