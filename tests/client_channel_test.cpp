@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include <array>
 #include <cerrno>
@@ -125,6 +126,17 @@ TEST_CASE("channel: a connected socket blocks and is not inherited by programs")
   const Pair pair;
   CHECK((::fcntl(pair.client.fd(), F_GETFL) & O_NONBLOCK) == 0);
   CHECK(::fcntl(pair.client.fd(), F_GETFD) == FD_CLOEXEC);
+}
+
+TEST_CASE("channel: the time allowed for connecting to a Unix socket does not bound what comes after") {
+  const SocketPath path;
+  const UniqueFd listener = path.listen(1);
+  const auto channel = Channel::connect(path.address(), kPatience);
+  REQUIRE(channel.ok());
+  timeval limit = {1, 1};
+  socklen_t size = sizeof limit;
+  REQUIRE(::getsockopt(channel->fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, &size) == 0);
+  CHECK(limit.tv_sec + limit.tv_usec == 0);
 }
 
 TEST_CASE("channel: the end of the client resets the connection, so that the server learns at once") {

@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -11,6 +12,7 @@ import unittest
 from client import (
     ClientCase, environment, error, frame, original_server, program, reply, runwire, send_and_see_read, start_runwire,
 )  # fmt: skip
+from daemon import until
 from plain import DEADLINE_S
 
 HELP = """\
@@ -214,6 +216,13 @@ class Failures(ClientCase):
         self.assert_failed(done, "encoding 'no-such' is not known on this system; `iconv -l` lists those that are")
 
 
+def waits_in_poll(pid):
+    """Asleep in a system call whose first argument is an address; that of read or write would be a descriptor."""
+    with open(f"/proc/{pid}/syscall") as syscall:
+        words = syscall.read().split()
+    return words[0] != "running" and int(words[1], 16) > 1 << 20
+
+
 class Output(ClientCase):
     def test_stdout_and_stderr_arrive_apart(self):
         done = runwire(self.serve(reply(b"out\n", b"err\n", 7)).address, "true")
@@ -272,6 +281,7 @@ class Output(ClientCase):
             with open("/dev/full", "wb") as full, self.subTest(option):
                 self.assertEqual(runwire(option, stdout=full).returncode, 255)
 
+    @unittest.skipUnless(sys.platform == "linux", "looks at the client through Linux's /proc")
     def test_a_stdout_that_somebody_made_non_blocking_gets_every_byte(self):
         """promise 60"""
         has_read = threading.Event()
@@ -289,6 +299,7 @@ class Output(ClientCase):
         process = start_runwire(self.serve(answer).address, "true", stdout=write_end)
         os.close(write_end)
         self.assertTrue(has_read.wait(DEADLINE_S))
+        until(lambda: process.poll() is not None or waits_in_poll(process.pid), "the client to wait for room")
         with open(read_end, "rb") as pipe:
             self.assertEqual(pipe.read().lstrip(b"x"), b"out")
         self.assertEqual(process.wait(DEADLINE_S), 0)
@@ -491,7 +502,13 @@ class OriginalServer(ClientCase):
         self.assert_failed(runwire(self.serve(b"").address, "cd /tmp"), "no reply: the server closed the connection")
 
     def test_a_command_longer_than_it_reads_at_once_is_told_and_the_connection_given_up(self):
-        server = self.serve(original_server, original_server)
+        def takes_1024_bytes_for_a_command(connection):
+            connection.recv(1024)
+            connection.sendall(frame({"filename": "cls.txt", "len": 2}, b"1\n"))
+            self.assertEqual(connection.recv(64), b"x" * 8)
+            self.assertEqual(connection.recv(64), b"")
+
+        server = self.serve(takes_1024_bytes_for_a_command, original_server)
         long_line = b"echo 1 #" + b"x" * 1024
         done = runwire("-q", server.address, stdin=long_line + b"\necho 2\n")
         self.assertEqual((done.returncode, done.stdout), (0, b"1\n2\n"))
