@@ -92,4 +92,11 @@ std::uint64_t descriptor_limit() {
   return now.rlim_cur;
 }
 
+std::uint64_t descriptors_in_use() {
+  const int lowest_free = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+  if (lowest_free < 0) return descriptor_limit();
+  close(lowest_free);
+  return static_cast<std::uint64_t>(lowest_free);
+}
+
 }  // namespace runwire

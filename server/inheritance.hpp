@@ -21,4 +21,7 @@ rlimit inherited_descriptor_limit();
 // How many descriptors this process may have open now.
 std::uint64_t descriptor_limit();
 
+// How many it has open, or a few more, while none has a large number.
+std::uint64_t descriptors_in_use();
+
 }  // namespace runwire

@@ -14,12 +14,15 @@ namespace {
 
 constexpr std::string_view kStateNames[] = {"starting", "running", "lingering", "finished", "over"};
 
+constexpr std::uint64_t kGroupLookMs = 20;
+
 constexpr std::uint64_t kMaxPipeBytes = 1 << 20;  // /proc/sys/fs/pipe-max-size, for those who are not root
 
 std::string_view name_of(JobState state) { return kStateNames[static_cast<std::size_t>(state)]; }
 
 std::string describe(const SpawnFailure& failure) {
-  std::string text = "the command could not be started: " + failure.stage + ": " + uv_strerror(failure.error);
+  std::string text = "the command could not be started: " + failure.stage + ": " + failure.path +
+                     (failure.path.empty() ? "" : ": ") + uv_strerror(failure.error);
   if (failure.is_transient()) return text + "; try again later, or lower --max-running";
   if (failure.stage == "cwd")
     return text + "; the working directory of runwired is gone, restart it elsewhere";
@@ -163,7 +166,9 @@ void Job::end(Reason reason, unsigned grace_ms) {
     ending_ = reason;
     group_.signal(SIGTERM);
   }
-  if (kill_timer_ && uv_timer_get_due_in(kill_timer_.get()) <= grace_ms) return;  // the earlier one counts
+  const std::uint64_t due = uv_now(store_.loop()) + grace_ms;
+  if (kill_timer_ && kill_due_ms_ <= due) return;  // the earlier one counts
+  kill_due_ms_ = due;
   if (!kill_timer_) kill_timer_ = make_timer(store_.loop(), this);
   uv_timer_start(kill_timer_.get(), deliver<&Job::on_kill>, grace_ms, 0);
 }
@@ -171,15 +176,22 @@ void Job::end(Reason reason, unsigned grace_ms) {
 void Job::kill_now(Reason reason) { end(reason, 0); }
 
 void Job::on_kill() {
-  group_.signal(SIGKILL);
-  kill_timer_.reset();
+  if (uv_now(store_.loop()) >= kill_due_ms_) {
+    group_.signal(SIGKILL);
+    kill_timer_.reset();
+  }
   leave_if_over();
 }
 
-// A Job that was ended stays until its group is gone or has been killed, also when its result is long out.
+// A Job that was ended stays until its group is gone or has been killed, also when its result is long out. Nobody
+// tells when the last member of a group is gone, so it is looked at now and then.
 void Job::leave_if_over() {
   if (state_ != JobState::finished) return;
   if (kill_timer_ && group_.is_empty()) kill_timer_.reset();
+  if (kill_timer_) {
+    const std::uint64_t left = kill_due_ms_ - std::min(kill_due_ms_, uv_now(store_.loop()));
+    uv_timer_start(kill_timer_.get(), deliver<&Job::on_kill>, std::min(kGroupLookMs, left), 0);
+  }
   if (kill_timer_ || stdout_pipe_.is_open() || stderr_pipe_.is_open()) return;
   enter(JobState::over);
   sink_.job_over(id_);

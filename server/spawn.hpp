@@ -20,12 +20,14 @@ struct SpawnSpec {
   std::string command;  // bytes without NUL
   std::string cwd;
   std::string script_dir;  // for commands too long to be an argument
-  const DirectCalls* direct_calls = nullptr;  // where given, a spawner may run what it plans without the shell
+  const DirectCalls* direct_calls =
+      nullptr;  // where given, a spawner may run what it plans without the shell
 };
 
 struct SpawnFailure {
-  std::string stage;  // "cwd", "script", "pipe", "fork", "exec"
-  int error;          // a libuv error, negative
+  std::string stage;      // "cwd", "script", "pipe", "fork", "exec"
+  int error;              // a libuv error, negative
+  std::string path = {};  // what it was about: the directory, the shell; empty where it was about neither
   // The machine is short of something now and may not be later.
   bool is_transient() const;
 };

@@ -286,7 +286,7 @@ class NativeSpawner final : public Spawner {
  private:
   SpawnFailure prepare(const SpawnSpec& spec, Spawn& spawn) {
     auto call = shell_call(spec.shell, spec.command, spec.script_dir);
-    if (!call) return {"script", uv_translate_sys_error(errno)};
+    if (!call) return {"script", uv_translate_sys_error(errno), spec.script_dir};
     spawn.call = std::move(*call);
     spawn.script = Descriptor(spawn.call.script_fd);
     spawn.cwd = spec.cwd;
@@ -334,8 +334,7 @@ class NativeSpawner final : public Spawner {
     spawn.script = Descriptor();
     if (spawn.result < 0) return failed(spawn, {"fork", uv_translate_sys_error(-spawn.result)});
     const auto early = early_.extract(spawn.result);
-    if (spawn.start.failed_stage != nullptr)
-      return failed(spawn, {spawn.start.failed_stage, uv_translate_sys_error(spawn.start.failed_errno)});
+    if (spawn.start.failed_stage != nullptr) return failed(spawn, failed_start(spawn));
     by_pid_.emplace(spawn.result, &spawn);
     spawn.alive = true;
     if (!is_any_under_way()) early_.clear();
@@ -344,6 +343,12 @@ class NativeSpawner final : public Spawner {
     else
       kill(-spawn.result, SIGKILL);
     if (early) end(early.mapped());
+  }
+
+  static SpawnFailure failed_start(const Spawn& spawn) {
+    const std::string stage = spawn.start.failed_stage;
+    const std::string path = stage == "cwd" ? spawn.cwd : stage == "exec" ? spawn.call.argv.front() : "";
+    return {stage, uv_translate_sys_error(spawn.start.failed_errno), path};
   }
 
   void failed(Spawn& spawn, const SpawnFailure& failure) {

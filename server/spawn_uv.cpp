@@ -82,15 +82,16 @@ class UvSpawner : public Spawner {
  private:
   SpawnFailure start(const SpawnSpec& spec, UvChild& child, ChildEvents& events) {
     // uv_spawn() says ENOENT for a missing directory and for a missing program alike.
-    if (const int error = chdir_error(spec.cwd); error != 0) return {"cwd", error};
+    if (const int error = chdir_error(spec.cwd); error != 0) return {"cwd", error, spec.cwd};
     auto call = shell_call(spec.shell, spec.command, spec.script_dir);
-    if (!call) return {"script", uv_translate_sys_error(errno)};
+    if (!call) return {"script", uv_translate_sys_error(errno), spec.script_dir};
     const Descriptor script(call->script_fd);
     Pipe out, err;
     if (const int error = out.open(); error != 0) return {"pipe", error};
     if (const int error = err.open(); error != 0) return {"pipe", error};
     const int error = start_shell(*call, spec.cwd, out.write_end.get(), err.write_end.get(), child);
-    if (error != 0) return {SpawnFailure{"", error}.is_transient() ? "fork" : "exec", error};
+    if (error != 0 && SpawnFailure{"", error}.is_transient()) return {"fork", error};
+    if (error != 0) return {"exec", error, spec.shell};
     events.child_started(child.pid(), out.read_end.release(), err.read_end.release());
     return {"", 0};
   }
