@@ -17,7 +17,8 @@ class ByteChannel {
   // Sends the pieces, in order, in one write where the peer takes them. Takes the bytes over.
   virtual void send(std::vector<std::string> pieces) = 0;
   virtual void send(SpillFile::Buffer bytes, std::size_t size) = 0;
-  // Bytes the peer has not taken yet. When it falls to 0 the session is told by drained().
+  // Bytes the peer has not taken yet. When it falls to 0 the session is told by drained(). Never 0 again once
+  // the connection is closed: nobody takes them any more.
   virtual std::size_t unsent() const = 0;
 
   // The session's quiet() is called unless the session is given bytes, or asks again, within `ms`.

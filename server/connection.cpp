@@ -1,6 +1,9 @@
 #include "server/connection.hpp"
 
+#include <poll.h>
+
 #include <cassert>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -97,10 +100,17 @@ void Connection::watch_peer() {
 void Connection::set_alarm(Alarm alarm, unsigned ms) {
   alarm_ = alarm;
   if (!timer_) timer_ = make_timer(context_.store.loop(), this);
-  if (alarm == Alarm::none)
+  if (alarm == Alarm::none) {
     uv_timer_stop(timer_.get());
-  else
-    uv_timer_start(timer_.get(), deliver<&Connection::on_alarm>, ms, 0);
+    return;
+  }
+  uv_update_time(context_.store.loop());  // the loop's idea of now is as old as this turn
+  uv_timer_start(timer_.get(), deliver<&Connection::on_alarm>, ms, 0);
+}
+
+bool Connection::has_bytes_waiting() const {
+  pollfd state{descriptor_of(stream_), POLLIN, 0};
+  return poll(&state, 1, 0) == 1 && (state.revents & POLLIN) != 0;
 }
 
 void Connection::on_alarm() {
@@ -108,7 +118,8 @@ void Connection::on_alarm() {
     case Alarm::none:
       return;
     case Alarm::quiet:
-      return session_.quiet();
+      // Where the loop was late, bytes that came in time may wait behind this alarm.
+      return has_bytes_waiting() ? await_quiet(kBurstQuietMs) : session_.quiet();
     case Alarm::watch:
       return watch_peer();
     case Alarm::finish:
@@ -117,7 +128,7 @@ void Connection::on_alarm() {
 }
 
 std::size_t Connection::unsent() const {
-  return state_ == State::closed ? 0 : uv_stream_get_write_queue_size(raw(stream_));
+  return state_ == State::closed ? SIZE_MAX : uv_stream_get_write_queue_size(raw(stream_));
 }
 
 void Connection::send(std::vector<std::string> pieces) {

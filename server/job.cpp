@@ -215,6 +215,8 @@ JobResult Job::take_result() {
   stderr_pipe_.discard();
   auto out = std::move(stdout_log_);
   auto err = std::move(stderr_log_);
+  out->seal();
+  err->seal();
   if (error_) return failed_result();
   ReplyHeader header;
   header.stdout_bytes = out->size();

@@ -108,6 +108,7 @@ class Job final : private ChildEvents {
   bool cut_ = false;
   std::uint64_t exited_at_ms_ = 0;  // loop time
   std::uint64_t read_since_exit_ = 0;
+  std::uint64_t kill_due_ms_ = 0;  // loop time; while there is a kill_timer_
   Handle<uv_timer_t> linger_timer_, kill_timer_;
 };
 

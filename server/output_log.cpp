@@ -38,6 +38,11 @@ void OutputLog::commit(std::size_t bytes) {
   if (fill_ > 0 && !writing_) write_out();
 }
 
+void OutputLog::seal() {
+  store_.forget(this);
+  on_progress_ = [] {};
+}
+
 void OutputLog::append_to_memory(std::size_t bytes) {
   if (bytes == 0) return;
   const bool granted = memory_.extend(bytes);

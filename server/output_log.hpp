@@ -30,6 +30,10 @@ class OutputLog {
   Room room(std::size_t want);
   void commit(std::size_t bytes);
 
+  // The stream is over: the log waits for no room any more, and on_progress is not called again, so that the log
+  // may outlive whoever gave it.
+  void seal();
+
   std::uint64_t size() const { return memory_.held() + (file_ ? file_->size() : 0) + fill_; }
   // All bytes are where they can be read: nothing is on its way to disk.
   bool is_idle() const { return !writing_ && fill_ == 0; }

@@ -20,13 +20,15 @@ namespace {
 
 constexpr std::string_view kPhaseNames[] = {"serving", "draining", "ending", "stopped"};
 constexpr std::size_t kMaxLeftovers = 1000;
-constexpr unsigned kFlushMs = 1000;  // for replies on the way when the last command has ended
+constexpr std::size_t kMaxTurnedAway = 64;  // that are given time to read why
+constexpr unsigned kFlushMs = 1000;         // for replies on the way when the last command has ended
 
-// A running command has up to two pipes and two spill files open.
+// Of the descriptors that are free at the start, enough stay for commands: each has up to two pipes and two spill
+// files open.
 std::size_t connections_allowed(const Options& options) {
-  const std::size_t descriptors = descriptor_limit();
-  const std::size_t reserve = std::min(options.max_running * 4 + 64, descriptors / 2);
-  return std::min(options.max_connections, descriptors - reserve);
+  const std::size_t free = descriptor_limit() - descriptors_in_use();
+  const std::size_t reserve = std::min(options.max_running * 4 + 64, free / 2);
+  return std::min(options.max_connections, free - reserve);
 }
 
 std::string runtime_dir() {
@@ -122,7 +124,7 @@ void Server::accept(Stream stream) {
   connections_.emplace(id, std::move(owned));
   if (verdict != Verdict::allowed)
     return turn_away(connection, name_of(verdict), error_name::kDenied, std::string(explain(verdict)));
-  if (connections_.size() > max_connections_)
+  if (connections_.size() - turned_away_.size() > max_connections_)
     return turn_away(
         connection, "too-many-connections", error_name::kBusy,
         "runwired holds as many connections as it may; try again later, or raise --max-connections");
@@ -134,13 +136,16 @@ void Server::accept(Stream stream) {
 
 void Server::turn_away(Connection& connection, std::string_view reason, std::string_view error,
                        std::string message) {
+  turned_away_.insert(connection.id());  // else who tries again at once would be in his own way
   refusals_.refused(reason, connection.id(), "", uv_now(loop_));
   ErrorReply reply{std::string(error), std::move(message), "", "", {}};
   if (error == error_name::kBusy) reply.retry_ms = kFlushMs;
   connection.turn_away(reply);
+  if (turned_away_.size() > std::min(kMaxTurnedAway, max_connections_ / 4)) connection.close();
 }
 
 void Server::connection_closed(ConnectionId id) {
+  turned_away_.erase(id);
   auto node = connections_.extract(id);
   if (node) retired_.add(std::move(node.mapped()));
   jobs_.abandon(id);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "server/connection.hpp"
@@ -64,6 +65,7 @@ class Server final : private JobClients {
   RefusalLog refusals_;
   ConnectionId last_id_ = 0;
   std::unordered_map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  std::unordered_set<ConnectionId> turned_away_;  // of connections_: they only wait to be closed
   RetireList<Connection> retired_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   Handle<uv_timer_t> patience_;  // of the present phase of stopping
