@@ -65,13 +65,14 @@ def error(name, message, **more):
 class FakeServer:
     """Listens on a Unix socket (the only kind whose sender can see what the other side has read) or on loopback.
     Plays one script after the other, one a connection: bytes are sent as the answer to the first command, and then
-    the connection ends; a function gets the connected socket. What went wrong in there is raised by close()."""
+    the connection ends; a function gets the connected socket. What went wrong in there is raised by close().
+    `user` (which takes root) is whose server the kernel says it is."""
 
-    def __init__(self, *scripts, family=socket.AF_UNIX):
+    def __init__(self, *scripts, family=socket.AF_UNIX, user=None):
         self.directory = tempfile.mkdtemp(prefix="runwire-")
         self.listener = socket.socket(family)
         self.listener.bind(f"{self.directory}/s" if family == socket.AF_UNIX else ("127.0.0.1", 0))
-        self.listener.listen()
+        self.listen_as(os.geteuid() if user is None else user)
         self.listener.settimeout(DEADLINE_S)
         name = self.listener.getsockname()
         self.address = f"unix:{name}" if family == socket.AF_UNIX else f"{name[0]}:{name[1]}"
@@ -81,6 +82,15 @@ class FakeServer:
         self.ended = threading.Semaphore(0)
         self.thread = threading.Thread(target=self.play)
         self.thread.start()
+
+    def listen_as(self, user):
+        """The kernel takes him who calls listen() for the server's user."""
+        own = os.geteuid()
+        os.seteuid(user)
+        try:
+            self.listener.listen()
+        finally:
+            os.seteuid(own)
 
     def play(self):
         try:
