@@ -1,5 +1,5 @@
-"""Who may run commands: the daemon's own user and root, on loopback and on the Unix socket. Everybody else is closed,
-logged and not served."""
+"""Who may run commands: the daemon's own user and root, on loopback and on the Unix socket. Everybody else is
+closed, logged and not served."""
 
 import os
 import platform
@@ -124,8 +124,9 @@ class OtherUser(DaemonCase):
     def test_he_is_served_where_any_local_user_may(self):
         for option in (["--plain=any-local"], ["--plain", "any-local"]):
             daemon = self.start(*option, listen=["127.0.0.1:0"])
-            answer = as_user(NOBODY, lambda address=daemon.tcp: plain.Connection(address).run("echo hello").stdout)
-            self.assertEqual(answer, b"hello\n")
+            address = daemon.tcp
+            reply = as_user(NOBODY, lambda address=address: plain.Connection(address).run("echo hi").stdout)
+            self.assertEqual(reply, b"hi\n")
 
 
 @unittest.skipUnless(seccomp.SOCKET_CALL, f"does not know the system calls of {platform.machine()}")
@@ -151,7 +152,8 @@ class UnknownOwner(DaemonCase):
 
 class OwnUser(DaemonCase):
     def test_it_is_served_on_every_kind_of_address(self):
-        daemon = self.start(listen=["127.0.0.1:0", "[::1]:0", "127.0.0.1:0", f"unix:{self.path('a')}", f"unix:{self.path('b')}"])
+        sockets = [f"unix:{self.path(name)}" for name in ("a", "b")]
+        daemon = self.start(listen=["127.0.0.1:0", "[::1]:0", "127.0.0.1:0", *sockets])
         self.assertEqual(len(daemon.addresses), 5)
         for address in daemon.addresses:
             self.assert_serves(address)

@@ -1,4 +1,4 @@
-"""The process that a command becomes: what it inherits, what it does not, and what happens when it cannot be started."""
+"""The process that a command becomes: what it inherits, what it does not, and how a failed start is told."""
 
 import os
 import resource
@@ -17,11 +17,12 @@ class Child(DaemonCase):
         """The pid of a command that has stopped itself; it is continued when the test is over."""
         connection = self.connect(daemon.tcp)
         connection.send(command)
-        (pid,) = until(
-            lambda: [pid for pid in process.children(daemon.pid) if process.state(pid) == "T"], "a stopped command"
-        )
+        (pid,) = until(lambda: self.stopped_ones(daemon), "a stopped command")
         self.addCleanup(self.resume, connection, pid)
         return pid
+
+    def stopped_ones(self, daemon):
+        return [pid for pid in process.children(daemon.pid) if process.state(pid) == "T"]
 
     def resume(self, connection, pid):
         os.kill(pid, signal.SIGCONT)
@@ -160,7 +161,7 @@ class FailedStart(DaemonCase):
         connection = self.connect(daemon.tcp)
         self.assert_exited(connection.run("true"))
         os.unlink(shell)
-        self.assertIn("--shell", self.assert_spawn_fails(connection, "exec", "ENOENT"))
+        self.assertIn(shell, self.assert_spawn_fails(connection, "exec", "ENOENT"))
 
     def test_a_shell_that_may_not_be_executed_is_named(self):
         """promise 15"""
@@ -168,7 +169,7 @@ class FailedStart(DaemonCase):
         shutil.copy("/bin/sh", shell)
         daemon = self.start("--shell", shell)
         os.chmod(shell, 0o644)
-        self.assertIn("--shell", self.assert_spawn_fails(self.connect(daemon.tcp), "exec", "EACCES"))
+        self.assertIn(shell, self.assert_spawn_fails(self.connect(daemon.tcp), "exec", "EACCES"))
 
     def test_a_removed_working_directory_is_named(self):
         """promise 15"""
@@ -176,7 +177,7 @@ class FailedStart(DaemonCase):
         os.mkdir(work)
         daemon = self.start("--cwd", work)
         os.rmdir(work)
-        self.assertIn("directory", self.assert_spawn_fails(self.connect(daemon.tcp), "cwd", "ENOENT"))
+        self.assertIn(work, self.assert_spawn_fails(self.connect(daemon.tcp), "cwd", "ENOENT"))
 
     def test_the_connection_lives_on_and_serves_once_the_cause_is_gone(self):
         """promise 15"""

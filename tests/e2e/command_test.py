@@ -1,5 +1,6 @@
 """What a client sent, as the command that runs: any bytes but NUL, up to 1 MiB, once or not at all."""
 
+import functools
 import os
 import socket
 import unittest
@@ -23,8 +24,8 @@ class Command(DaemonCase):
         return command + " #" + "x" * (size - len(command) - 2)
 
     def in_one_burst(self, make, address=None):
-        """A connection on which make(N) was sent without a pause, and N, the number of the try. A pause would make two
-        commands of one, and a busy machine makes pauses."""
+        """A connection on which make(N) was sent without a pause, and N, the number of the try. A pause would
+        make two commands of one, and a busy machine makes pauses."""
         for tried in range(50):
             connection = self.connect(address or self.daemon.tcp)
             if send_at_once(connection.socket, make(tried).encode()):
@@ -58,7 +59,8 @@ class Command(DaemonCase):
 
     def test_gbk_and_broken_utf_8_pass_in_a_command(self):
         """promise 6"""
-        for text in ("中文目录".encode("gbk"), b"\x80\xbf\xc0\xaf\xed\xa0\x80\xff\xfe", "é".encode("latin-1")):
+        broken = b"\x80\xbf\xc0\xaf\xed\xa0\x80\xff\xfe"
+        for text in ("中文目录".encode("gbk"), broken, "é".encode("latin-1")):
             self.assertEqual(self.connection.run(b"printf %s '" + text + b"'").stdout, text)
 
     def test_a_file_whose_name_is_gbk_can_be_named(self):
@@ -72,9 +74,10 @@ class Command(DaemonCase):
         """promise 16"""
         for size in (100_000, 131_071, 131_072, 400_000, MAX_COMMAND_BYTES):
             with self.subTest(size):
+                ran = self.path(f"ran.{size}")
                 connection, tried = self.in_one_burst(
-                    lambda n, size=size: self.padded(f"echo >> {self.path(f'ran.{size}.{n}')}; echo $0; exit 6", size)
-                )  # fmt: skip
+                    lambda n, ran=ran, size=size: self.padded(f"echo >> {ran}.{n}; echo $0; exit 6", size)
+                )
                 reply = connection.reply()
                 self.assert_exited(reply, 6)
                 self.assertEqual((reply.stdout, reply.stderr), (b"/bin/sh\n", b""))
@@ -88,7 +91,8 @@ class Command(DaemonCase):
 
     def test_a_long_command_leaves_its_input_empty_like_a_short_one(self):
         """promise 16"""
-        connection, _ = self.in_one_burst(lambda _: self.padded("cat; cat /dev/stdin; readlink /proc/$$/fd/0", 400_000))
+        command = self.padded("cat; cat /dev/stdin; readlink /proc/$$/fd/0", 400_000)
+        connection, _ = self.in_one_burst(lambda _: command)
         reply = connection.reply()
         self.assert_exited(reply)
         self.assertEqual(reply.stdout, b"/dev/null\n")
@@ -98,7 +102,8 @@ class Command(DaemonCase):
         for address in self.daemon.addresses:
             for size in (MAX_COMMAND_BYTES + 1, 2 * MAX_COMMAND_BYTES):
                 with self.subTest(size, address=address):
-                    connection, tried = self.in_one_burst(lambda n, size=size: self.too_long(size, n), address)
+                    make = functools.partial(self.too_long, size)
+                    connection, tried = self.in_one_burst(make, address)
                     self.assert_error(connection.reply(), "limit")
                     connection.close()
                     self.assert_serves(address)
@@ -113,7 +118,8 @@ class Command(DaemonCase):
         """promise 16"""
         connection, _ = self.in_one_burst(lambda _: self.padded("true", 2 * MAX_COMMAND_BYTES))
         self.assert_error(connection.reply(), "limit")
-        self.assertEqual(connection.run("echo hello").stdout, b"hello\n")
+        reply = connection.run("echo hello")
+        self.assertEqual(reply.stdout, b"hello\n", reply)
 
     def test_nul_in_a_command_is_refused_and_nothing_of_it_runs(self):
         """promise 17"""
@@ -127,7 +133,8 @@ class Command(DaemonCase):
         """promise 17"""
 
         def make(number):
-            return self.padded(f"touch {self.path(f'x.{number}')}", 300_000) + f"\0\ntouch {self.path(f'x.{number}')}\n"
+            touch = f"touch {self.path(f'x.{number}')}"
+            return self.padded(touch, 300_000) + f"\0\n{touch}\n"
 
         connection, tried = self.in_one_burst(make)
         self.assert_error(connection.reply(), "protocol")
@@ -241,14 +248,16 @@ class Session(DaemonCase):
                     connection.send(preface + length.to_bytes(4, "little") + b'{"type":"start"}' * 50)
                     connection.half_close()
                     answer = connection.rest()
-                    self.assertTrue(answer == b"" or b'"error":"' in answer or b'"code":127' in answer, answer)
+                    refused = b'"error":"' in answer or b'"code":127' in answer
+                    self.assertTrue(refused or answer == b"", answer)
                     connection.close()
         self.assert_serves(daemon.tcp)
         self.assertLess(process.kilobytes(daemon.pid, "VmRSS") - before, 4096)
 
     def test_nothing_after_a_session_preface_is_run_by_a_shell(self):
         daemon, canary = self.start(), self.path("canary")
-        for opening in (b"\0", b"\0RW\1", b"\0RW\2", b"\0\n", b"\0RW\1" + b"\x16\0\0\0" + b'{"type":"start"}'):
+        frame = b"\0RW\1" + b"\x10\0\0\0" + b'{"type":"start"}'
+        for opening in (b"\0", b"\0RW\1", b"\0RW\2", b"\0\n", frame):
             connection = self.connect(daemon.tcp)
             connection.send(opening + f"\ntouch {canary}\n".encode())
             connection.half_close()

@@ -142,7 +142,8 @@ class DescriptorExhaustion(DaemonCase):
         for _ in range(3):  # UBSan looks at memory through a pipe when it meets a type for the first time
             first.run("true")
         limits = process.limit(daemon.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (process.lowest_free_descriptor(daemon.pid), limits[1]))
+        lowest = process.lowest_free_descriptor(daemon.pid)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (lowest, limits[1]))
         links = [try_to_connect(daemon.addresses[i % 2]) for i in range(50)]
         self.assertLess(daemon.cpu_during(1), 0.25)
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limits)

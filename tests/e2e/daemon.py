@@ -1,5 +1,5 @@
-"""A running `runwired`, seen from outside: started on free addresses, watched through /proc and its log, ended as an
-operator ends it. The program is the one that the environment variable RUNWIRED names."""
+"""A running `runwired`, seen from outside: started on free addresses, watched through /proc and its log, and
+ended as an operator ends it. The program is the one that the environment variable RUNWIRED names."""
 
 import functools
 import os
@@ -20,15 +20,16 @@ import process
 from plain import DEADLINE_S
 
 READY = re.compile(r"runwired (\S+) listening on (\S+(?: and \S+)*) - try: (runwire .+)\n")
-LOG_LINE = re.compile(r'time=\S+ level=(?:error|warn|info|debug) event=[a-z-]+(?: [a-z_]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]*))*')
-LOG_FIELD = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
+LOG_VALUE = r'(?:"(?:[^"\\]|\\.)*"|[^\s"]*)'
+LOG_LINE = re.compile(rf"time=\S+ level=(?:error|warn|info|debug) event=[a-z-]+(?: [a-z_]+={LOG_VALUE})*")
+LOG_FIELD = re.compile(rf"([a-z_]+)=({LOG_VALUE})")
 SANITIZER = re.compile(rb"runtime error:|ERROR: \w+Sanitizer|\w+Sanitizer has encountered")
 MARK = "RUNWIRE_TEST_MARK"  # in the environment of a daemon, and so of everything it starts
 LAZY_DESCRIPTORS = 4  # what a daemon may open on first use and keep
 
 
 def until(condition, what, deadline_s=DEADLINE_S):
-    """Waits until `condition()` is true and returns what it gave. The only place in these tests that ticks."""
+    """Waits until `condition()` is true and returns what it gave. The only place in the tests that ticks."""
     end = time.monotonic() + deadline_s
     tick = threading.Event()
     while not (outcome := condition()):
@@ -51,7 +52,7 @@ def is_sanitized():
 
 def sanitizer_options(given):
     """Freed memory is kept back by AddressSanitizer; little of it, or no test could see memory grow."""
-    return ":".join(filter(None, ["quarantine_size_mb=8:thread_local_quarantine_size_kb=64", given]))
+    return ":".join(filter(None, ["quarantine_size_mb=4:thread_local_quarantine_size_kb=64", given]))
 
 
 class StartRefused(Exception):
@@ -59,8 +60,8 @@ class StartRefused(Exception):
 
 
 class Daemon:
-    """`directory` holds its socket and log. `prefix` is a command line that ends in exec'ing its arguments; other
-    keywords are those of subprocess.Popen."""
+    """`directory` holds its socket and log. `prefix` is a command line that ends in exec'ing its arguments;
+    other keywords are those of subprocess.Popen."""
 
     def __init__(self, directory, *options, listen=None, prefix=(), environment=None, binary=None, **how):
         self.directory = directory
@@ -69,8 +70,9 @@ class Daemon:
         self.unix_address = f"unix:{directory}/x.sock"
         listen = ["127.0.0.1:0", self.unix_address] if listen is None else listen
         words = [word for address in listen for word in ("--listen", address)]
-        env = {**os.environ, "ASAN_OPTIONS": sanitizer_options(os.environ.get("ASAN_OPTIONS")), MARK: self.mark}
-        env = {key: value for key, value in {**env, **(environment or {})}.items() if value is not None}
+        sanitizer = sanitizer_options(os.environ.get("ASAN_OPTIONS"))
+        env = {**os.environ, "ASAN_OPTIONS": sanitizer, MARK: self.mark, **(environment or {})}
+        env = {key: value for key, value in env.items() if value is not None}
         with open(self.log_path, "wb") as log:
             self.popen = subprocess.Popen(
                 [*prefix, binary or program(), *words, *options],
@@ -126,7 +128,8 @@ class Daemon:
     def commands(self):
         """All processes that it has started and their children, wherever these went; not zombies."""
         mark = f"{MARK}={self.mark}".encode()
-        return [pid for pid in process.running_pids() if pid != self.pid and mark in process.words(pid, "environ")]
+        others = [pid for pid in process.running_pids() if pid != self.pid]
+        return [pid for pid in others if mark in process.words(pid, "environ")]
 
     def is_at_rest(self):
         """No child, not even a zombie, and no descriptor more than at the start."""
@@ -156,7 +159,7 @@ class Daemon:
         try:
             return self.popen.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"it runs on {DEADLINE_S} s later; its log: {self.stderr()[-2000:]!r}") from None
+            raise AssertionError(f"it runs on {DEADLINE_S} s later; log: {self.stderr()[-2000:]!r}") from None
 
     def kill(self):
         """Crashes it. Its commands are the test's business then."""
@@ -169,7 +172,7 @@ class Daemon:
             if self.popen.returncode == -signal.SIGKILL:
                 return
             if self.is_running():
-                until(self.is_at_rest, "the daemon to be left with no child and the descriptors it began with")
+                until(self.is_at_rest, "the daemon to have no child and the descriptors it began with")
                 self.terminate()
             self.expect_clean_end()
         finally:
@@ -216,8 +219,9 @@ class DaemonCase(unittest.TestCase):
         os.chmod(binary, 0o755)
         for path in (home, binary):
             os.chown(path, uid, uid)
-        how = {"listen": ["127.0.0.1:0", f"unix:{home}/x.sock"], "cwd": home, **how}
-        return self.start("--spill-dir", home, *options, user=uid, group=uid, extra_groups=[], binary=binary, **how)
+        how = {"user": uid, "group": uid, "extra_groups": [], "binary": binary, "cwd": home, **how}
+        listen = ["127.0.0.1:0", f"unix:{home}/x.sock"]
+        return self.start("--spill-dir", home, *options, listen=listen, **how)
 
     def connect(self, address):
         connection = plain.Connection(address)

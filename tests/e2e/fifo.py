@@ -1,5 +1,5 @@
-"""Named pipes by which a command tells the test where it is, and waits for the test. In a command, `{bell}` and
-`{gate}` stand for their paths: `echo > {bell}; read x < {gate}`."""
+"""Named pipes by which a command tells the test where it is, and waits for the test. In a command, `{bell}`
+and `{gate}` stand for their paths: `echo > {bell}; read x < {gate}`."""
 
 import os
 import select

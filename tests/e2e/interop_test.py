@@ -39,7 +39,8 @@ def borrowed_sockets(pid):
             if copy < 0:
                 raise OSError(ctypes.get_errno(), "pidfd_getfd")
             with socket.socket(fileno=copy) as borrowed:
-                if borrowed.family == socket.AF_INET and not borrowed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                listens = borrowed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                if borrowed.family == socket.AF_INET and not listens:
                     yield borrowed
     finally:
         os.close(pidfd)
@@ -65,7 +66,8 @@ class Interop(DaemonCase):
     def test_the_notes_client_runs_command_after_command_on_one_connection(self):
         client = self.note_client()
         for i in range(50):
-            self.assertEqual(as_the_note_does(client, f"echo {i}; printf '%01000d' {i}")[1], b"%d\n%01000d" % (i, i))
+            _, received = as_the_note_does(client, f"echo {i}; printf '%01000d' {i}")
+            self.assertEqual(received, b"%d\n%01000d" % (i, i))
 
     def test_the_notes_client_gets_gbk_text_from_a_utf_8_command(self):
         _, received = as_the_note_does(self.note_client(), "echo 中文 | iconv -f UTF-8 -t GBK")
@@ -83,8 +85,8 @@ class Interop(DaemonCase):
         usage = header.pop("usage")
         self.assertEqual(
             header,
-            {"filename": "cls.txt", "len": 6, "stdout": 6, "stderr": 0, "code": 3, "signal": None, "reason": "exited",
-             "truncated": False, "cut": False},
+            {"filename": "cls.txt", "len": 6, "stdout": 6, "stderr": 0, "code": 3, "signal": None,
+             "reason": "exited", "truncated": False, "cut": False},
         )  # fmt: skip
         self.assertEqual(set(usage), USAGE_KEYS)
         self.assertGreater(usage["wall_ms"], 0)
@@ -92,8 +94,7 @@ class Interop(DaemonCase):
     def test_an_error_frame_has_len_0_and_says_what_to_do(self):
         header = self.connect(self.daemon.tcp).run("echo a\0b").header
         self.assertEqual(list(header)[:5], ["filename", "len", "code", "signal", "error"])
-        self.assertEqual((header["filename"], header["len"], header["code"], header["signal"]), ("cls.txt", 0, None, None))
-        self.assertEqual(header["error"], "protocol")
+        self.assertEqual(list(header.values())[:5], ["cls.txt", 0, None, None, "protocol"])
         self.assertIn("NUL", header["message"])
 
     def test_the_length_field_is_little_endian_on_every_machine(self):
@@ -101,7 +102,8 @@ class Interop(DaemonCase):
         connection.send("true")
         field = connection.exactly(4)
         header = connection.exactly(int.from_bytes(field, "little"))
-        self.assertTrue(header.startswith(b'{"filename":"cls.txt","len":0,') and header.endswith(b"}"), header)
+        self.assertTrue(header.startswith(b'{"filename":"cls.txt","len":0,'), header)
+        self.assertTrue(header.endswith(b"}"), header)
 
     def test_a_reply_is_one_write_that_arrives_in_one_piece(self):
         """promise 36"""
@@ -119,7 +121,8 @@ class Interop(DaemonCase):
         for connection in connections:
             connection.run("true")
         try:
-            delays = [not link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for link in borrowed_sockets(self.daemon.pid)]
+            links = borrowed_sockets(self.daemon.pid)
+            delays = [not link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for link in links]
         except OSError as refusal:
             self.skipTest(f"cannot look at the daemon's sockets: {refusal}")
         self.assertEqual(delays, [False] * 3)

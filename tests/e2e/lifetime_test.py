@@ -43,10 +43,13 @@ class Background(DaemonCase):
         self.assertTrue(reply.stdout.startswith(b"more\n"))
         self.assertTrue(process.is_alive(int(reply.stderr)))
 
+    def writes_later(self, gate, bell):
+        return f"(read x < {gate}; head -c 1000000 /dev/zero && echo wrote all > {bell}) & echo hi"
+
     def test_one_that_writes_after_the_reply_is_neither_blocked_nor_killed(self):
         """promise 18"""
         bell, gate = self.bell(), self.gate()
-        reply = self.connection.run(f"(read x < {gate}; head -c 1000000 /dev/zero && echo wrote all > {bell}) & echo hi")
+        reply = self.connection.run(self.writes_later(gate, bell))
         self.assertEqual((reply.stdout, reply.cut), (b"hi\n", True))
         gate.open()
         self.assertEqual(bell.wait(), ["wrote all"])
@@ -54,7 +57,7 @@ class Background(DaemonCase):
     def test_one_that_writes_after_its_client_left_is_neither_blocked_nor_killed(self):
         """promise 18, promise 19"""
         bell, gate = self.bell(), self.gate()
-        self.connection.run(f"(read x < {gate}; head -c 1000000 /dev/zero && echo wrote all > {bell}) & echo hi")
+        self.connection.run(self.writes_later(gate, bell))
         self.connection.close()
         self.assert_serves(self.daemon.tcp)
         gate.open()
@@ -105,8 +108,8 @@ class VanishedClient(DaemonCase):
 
     def test_a_reset_ends_the_whole_group(self):
         """promise 20"""
-        connection = self.begin(self.daemon.tcp, "sleep 1001 & (sleep 1002; true) & echo > {began}; sleep 1003; true")
-        connection.reset()
+        script = "sleep 1001 & (sleep 1002; true) & echo > {began}; sleep 1003; true"
+        self.begin(self.daemon.tcp, script).reset()
         self.assert_nothing_left()
 
     def test_a_close_ends_the_whole_group(self):
@@ -144,7 +147,7 @@ class VanishedClient(DaemonCase):
     def test_the_group_gets_term_first_and_can_clean_up(self):
         """promise 20"""
         cleaned = self.bell("cleaned")
-        script = f"trap 'echo cleaned > {cleaned}; exit' TERM; echo > {{began}}; while :; do sleep 1000 & wait; done"
+        script = f"trap 'echo cleaned > {cleaned}; exit' TERM; sleep 1000 & echo > {{began}}; wait"
         self.begin(self.daemon.tcp, script).reset()
         self.assertEqual(cleaned.wait(), ["cleaned"])
         self.assert_nothing_left()
@@ -200,7 +203,7 @@ class VanishedClient(DaemonCase):
                 waiting.half_close()
                 vanishing = self.begin(address, "echo > {began}; sleep 1000; true")
                 vanishing.close()
-                until(lambda: len(process.children(self.daemon.pid)) == 1, "the vanished client's command to end")
+                until(lambda: len(process.children(self.daemon.pid)) == 1, "the other's command to end")
                 gate.open()
                 self.assertEqual(waiting.reply().stdout, b"done\n")
 

@@ -59,10 +59,11 @@ class Running(DaemonCase):
         first = self.connect(daemon.tcp)
         first.send(f"echo > {bell}; read x < {gate}; echo done")
         bell.wait()
-        others = {connection.socket: connection for connection in (self.connect(daemon.tcp) for _ in range(3))}
-        for connection in others.values():
+        connections = [self.connect(daemon.tcp) for _ in range(3)]
+        others = {connection.socket: connection for connection in connections}
+        for connection in connections:
             connection.send("echo hello")
-        (refused,) = readable(others.values())
+        (refused,) = readable(connections)
         reply = others[refused].reply()
         self.assert_error(reply, "busy")
         self.assertGreaterEqual(reply.header["retry_ms"], 0)

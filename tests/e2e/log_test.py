@@ -41,11 +41,12 @@ class Log(DaemonCase):
 
     def test_times_are_utc_to_the_millisecond_in_any_time_zone(self):
         """promise 54"""
-        before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=1)
+        utc = datetime.timezone.utc
+        before = datetime.datetime.now(utc) - datetime.timedelta(seconds=1)
         self.begin(environment={"TZ": "Asia/Tokyo"})
         (event,) = until(lambda: self.daemon.events("ready"), "the start to be logged")
         self.assertRegex(event["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
-        logged = datetime.datetime.strptime(event["time"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
+        logged = datetime.datetime.strptime(event["time"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=utc)
         self.assertTrue(before < logged < before + datetime.timedelta(minutes=1))
 
     def test_command_bytes_appear_only_at_debug_level(self):
@@ -110,7 +111,8 @@ class Log(DaemonCase):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         try:
-            self.begin("--log-level", "debug", prefix=["sh", "-c", f'exec "$@" 2>&{writer}', "sh"], pass_fds=[writer])
+            prefix = ["sh", "-c", f'exec "$@" 2>&{writer}', "sh"]
+            self.begin("--log-level", "debug", prefix=prefix, pass_fds=[writer])
         finally:
             os.close(writer)
         for _ in range(300):

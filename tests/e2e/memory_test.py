@@ -1,4 +1,4 @@
-"""What clients can make the daemon hold: bounded for each and for all, the rest on disk in files without a name."""
+"""What clients can make the daemon hold: bounded for each and for all, the rest in files without a name."""
 
 import hashlib
 import os
@@ -10,7 +10,8 @@ import process
 from daemon import DaemonCase, is_sanitized, until
 
 MIB = 1 << 20
-# AddressSanitizer keeps freed memory for a while and surrounds what is used; its bound only tells "held" from "passed on".
+# AddressSanitizer keeps freed memory for a while and surrounds what is used: with it, a bound only tells held
+# bytes from those passed on.
 SANITIZER_SLACK_KB = 48 * 1024
 
 

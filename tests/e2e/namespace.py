@@ -1,5 +1,5 @@
-"""Command lines that run their arguments in Linux namespaces of their own. Nothing of these is left once the process has
-ended. A test that cannot have one is skipped."""
+"""Command lines that run their arguments in Linux namespaces of their own. Nothing of these is left once the
+process has ended. A test that cannot have one is skipped."""
 
 import functools
 import os
@@ -10,7 +10,9 @@ import unittest
 
 @functools.cache
 def works(*prefix):
-    return bool(shutil.which(prefix[0])) and subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
+    if not shutil.which(prefix[0]):
+        return False
+    return subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
 
 
 def unshare(*options):

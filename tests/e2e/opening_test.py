@@ -1,5 +1,5 @@
-"""Who is talking: HTTP, TLS and SSH on the plain port are closed without a byte and never executed, because a web page can
-make a browser connect to loopback. Shell text that looks a little like them still runs."""
+"""Who is talking: HTTP, TLS and SSH on the plain port are closed without a byte and never executed, because a
+web page can make a browser connect to loopback. Shell text that looks a little like them still runs."""
 
 import os
 import unittest
@@ -20,7 +20,7 @@ class Opening(DaemonCase):
         host = b"Host: 127.0.0.1:8098\r\n"
         return {
             "get": b"GET / HTTP/1.1\r\n" + host,
-            "post of a form": b"POST /run HTTP/1.1\r\n" + host + b"Content-Type: text/plain\r\nContent-Length: 99\r\n",
+            "post": b"POST /run HTTP/1.1\r\n" + host + b"Content-Type: text/plain\r\nContent-Length: 99\r\n",
             "put": b"PUT /x HTTP/1.0\r\n",
             "options of a preflight": b"OPTIONS / HTTP/1.1\r\n" + host + b"Origin: http://example.com\r\n",
             "head": b"HEAD / HTTP/1.1\r\n",
@@ -97,7 +97,7 @@ class Opening(DaemonCase):
         connection = self.connect(self.daemon.tcp)
         connection.send(f"echo > {bell}; read x < {gate}; echo done")
         bell.wait()
-        connection.send(self.requests()["post of a form"] + self.body)
+        connection.send(self.requests()["post"] + self.body)
         gate.open()
         answer = connection.rest()
         self.assertTrue(answer == b"" or answer.endswith(b"done\n"), answer)
@@ -106,7 +106,8 @@ class Opening(DaemonCase):
     def test_tls_and_ssh_openings_are_closed_without_a_byte_and_nothing_runs(self):
         """promise 47"""
         hello = bytes.fromhex("1603010200010001fc0303")
-        for name, opening in {"tls": hello, "ssh": b"SSH-2.0-OpenSSH_9.2p1\r\n", "old ssh": b"SSH-1.99-x\n"}.items():
+        openings = {"tls": hello, "ssh": b"SSH-2.0-OpenSSH_9.2p1\r\n", "old ssh": b"SSH-1.99-x\n"}
+        for name, opening in openings.items():
             for address in self.daemon.addresses:
                 with self.subTest(name, address=address):
                     connection = self.connect(address)
@@ -128,8 +129,7 @@ class Opening(DaemonCase):
 
     def test_each_kind_is_logged_once_a_minute_with_its_reason(self):
         """promise 47"""
-        openings = {"http": b"GET / HTTP/1.1\r\n\r\n", "tls": bytes.fromhex("1603010200"), "ssh": b"SSH-2.0-x\r\n"}
-        for opening in [*openings.values()] * 10:
+        for opening in [b"GET / HTTP/1.1\r\n\r\n", bytes.fromhex("1603010200"), b"SSH-2.0-x\r\n"] * 10:
             connection = self.connect(self.daemon.tcp)
             connection.send(opening)
             self.assert_closed_unread(connection, opening)

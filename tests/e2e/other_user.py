@@ -45,5 +45,6 @@ def act_and_exit(uid, action, writer):
 def spare_uid():
     """A user that owns no process and for whom no daemon has left a directory."""
     taken = {process.status(pid).get("Uid", "").split("\t")[0] for pid in process.running_pids()}
-    first = 60_000 + os.getpid() % 4000
-    return next(uid for uid in range(first, 65_000) if str(uid) not in taken and not os.path.lexists(f"/tmp/runwire-{uid}"))
+    candidates = range(60_000 + os.getpid() % 4000, 65_000)
+    free = (uid for uid in candidates if str(uid) not in taken)
+    return next(uid for uid in free if not os.path.lexists(f"/tmp/runwire-{uid}"))

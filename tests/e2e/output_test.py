@@ -128,7 +128,8 @@ class Output(DaemonCase):
         other = plain.Connection(self.daemon.tcp)
         self.addCleanup(other.close)
         self.assertEqual(other.run("echo hello").stdout, b"hello\n")
-        self.assertEqual(first + self.connection.exactly(header["len"] - 1000), repeated(b"abcdefg", 5_000_000))
+        rest = self.connection.exactly(header["len"] - 1000)
+        self.assertEqual(first + rest, repeated(b"abcdefg", 5_000_000))
 
 
 if __name__ == "__main__":

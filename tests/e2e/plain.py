@@ -1,8 +1,8 @@
-"""The plain protocol as any language speaks it, written from its description alone, so that a mistake shared by
-runwire's own client and server is seen here.
+"""The plain protocol as any language speaks it, written from its description alone, so that a mistake shared
+by runwire's own client and server is seen here.
 
-A connection sends a command's bytes; the answer is one frame: 4 bytes of length (little-endian), that many bytes of
-JSON, and `len` bytes of payload, all of stdout and then all of stderr.
+A connection sends a command's bytes; the answer is one frame: 4 bytes of length (little-endian), that many
+bytes of JSON, and `len` bytes of payload, all of stdout and then all of stderr.
 """
 
 import json
@@ -45,7 +45,7 @@ def dial(address, deadline_s=DEADLINE_S):
     """A blocking socket to `unix:/path`, `host:port` or `[host]:port`."""
     if address.startswith("unix:"):
         link = socket.socket(socket.AF_UNIX)
-        # Not settimeout() yet: it makes connect(2) fail with EAGAIN where a full listen queue should be waited for.
+        # Not settimeout() yet: connect(2) would fail with EAGAIN where a full listen queue wants patience.
         link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", deadline_s, 0))
         link.connect(address.removeprefix("unix:"))
         link.settimeout(deadline_s)
@@ -116,8 +116,8 @@ class Connection:
 
 
 def send_at_once(link, *parts):
-    """Sends the parts one after the other. Returns whether no pause came near the 10 ms that make two bursts of
-    one: a busy machine may stop this process at any point."""
+    """Sends the parts one after the other. Returns whether no pause came near the 10 ms that make two bursts
+    of one: a busy machine may stop this process at any point."""
     longest_s, before = 0, time.monotonic()
     for part in parts:
         rest = memoryview(part)

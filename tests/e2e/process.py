@@ -20,7 +20,7 @@ def read(pid, name):
 
 
 def stat(pid):
-    """The fields of proc(5)'s stat from the third one on, which is the state; empty when the process is gone."""
+    """The fields of proc(5)'s stat from the third on, which is the state; empty when the process is gone."""
     return read(pid, "stat").rpartition(b") ")[2].decode().split()
 
 

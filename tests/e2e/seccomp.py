@@ -36,6 +36,6 @@ def install(program):
     libc = ctypes.CDLL(None, use_errno=True)
     text = ctypes.create_string_buffer(program, len(program))
     descriptor = struct.pack("HP", len(program) // 8, ctypes.addressof(text))
-    for arguments in ((PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, descriptor, 0, 0)):
-        if libc.prctl(*arguments) != 0:
+    for call in (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, descriptor, 0, 0):
+        if libc.prctl(*call) != 0:
             raise OSError(ctypes.get_errno(), "prctl")

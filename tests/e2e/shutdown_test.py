@@ -1,4 +1,4 @@
-"""SIGTERM: nothing new is accepted, what runs may finish for the drain time, then it is ended; nothing survives."""
+"""SIGTERM: nothing new is accepted, what runs may finish for a while and is ended then, nothing survives."""
 
 import os
 import signal
@@ -49,9 +49,8 @@ class Shutdown(DaemonCase):
     def test_running_commands_finish_and_their_replies_arrive(self):
         """promise 57"""
         gate = self.gate()
-        connections = self.begin(
-            "--drain-timeout", UNBOUNDED_S, commands=20, command=f"BEGAN; read x < {gate}; echo done; exit 5"
-        )  # fmt: skip
+        command = f"BEGAN; read x < {gate}; echo done; exit 5"
+        connections = self.begin("--drain-timeout", UNBOUNDED_S, commands=20, command=command)
         self.terminate()
         gate.open(20)
         for connection in connections:
@@ -84,7 +83,8 @@ class Shutdown(DaemonCase):
     def test_new_connections_and_new_commands_are_not_taken_meanwhile(self):
         """promise 57"""
         gate, canary = self.gate(), self.path("canary")
-        (running,) = self.begin("--drain-timeout", UNBOUNDED_S, commands=1, command=f"BEGAN; read x < {gate}; echo done")
+        command = f"BEGAN; read x < {gate}; echo done"
+        (running,) = self.begin("--drain-timeout", UNBOUNDED_S, commands=1, command=command)
         self.terminate()
         for address in self.daemon.addresses:
             with self.assertRaises(OSError):
@@ -102,9 +102,8 @@ class Shutdown(DaemonCase):
     def test_a_command_that_waits_for_its_turn_is_told_so_or_finished(self):
         """promise 57"""
         gate = self.gate()
-        (running,) = self.begin(
-            "--drain-timeout", UNBOUNDED_S, "--max-running", "1", commands=1, command=f"BEGAN; read x < {gate}; echo done"
-        )  # fmt: skip
+        options = ["--drain-timeout", UNBOUNDED_S, "--max-running", "1"]
+        (running,) = self.begin(*options, commands=1, command=f"BEGAN; read x < {gate}; echo done")
         waiting = self.connect(self.daemon.tcp)
         waiting.send("echo patient")
         until(lambda: b"patient" in self.daemon.stderr(), "the second command to have been read")
@@ -161,7 +160,8 @@ class Shutdown(DaemonCase):
     def test_no_zombie_is_left_while_it_drains(self):
         """promise 57, promise 24"""
         gate = self.gate()
-        connections = self.begin("--drain-timeout", UNBOUNDED_S, commands=5, command=f"BEGAN; read x < {gate}")
+        command = f"BEGAN; read x < {gate}"
+        connections = self.begin("--drain-timeout", UNBOUNDED_S, commands=5, command=command)
         self.terminate()
         gate.open(4)
         until(lambda: len(process.children(self.daemon.pid)) == 1, "four commands to end and be reaped")

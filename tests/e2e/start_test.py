@@ -21,8 +21,9 @@ def runwired(*arguments, **how):
 
 
 def listening(pid):
-    """The (address, port) of all TCP sockets that listen in the network of `pid`, in the kernel's hexadecimal."""
-    rows = [line.split() for name in ("net/tcp", "net/tcp6") for line in process.read(pid, name).decode().splitlines()[1:]]
+    """(address, port) of all TCP sockets that listen in the network of `pid`, in the kernel's hexadecimal."""
+    tables = [process.read(pid, name).decode().splitlines()[1:] for name in ("net/tcp", "net/tcp6")]
+    rows = [line.split() for table in tables for line in table]
     return {tuple(row[1].split(":")) for row in rows if row[3] == LISTENING}
 
 
@@ -38,8 +39,9 @@ class Start(DaemonCase):
         if not client:
             self.skipTest("set RUNWIRE to the client")
         daemon = self.start()
-        path = {"PATH": os.path.dirname(os.path.abspath(client)) + ":" + os.environ["PATH"]}
-        outcome = subprocess.run(daemon.suggestion, shell=True, capture_output=True, env={**os.environ, **path}, timeout=20)
+        path = os.path.dirname(os.path.abspath(client)) + ":" + os.environ["PATH"]
+        env = {**os.environ, "PATH": path}
+        outcome = subprocess.run(daemon.suggestion, shell=True, capture_output=True, env=env, timeout=20)
         self.assertEqual((outcome.returncode, outcome.stdout), (0, subprocess.check_output(["uname", "-a"])))
 
     def test_it_stays_in_the_foreground(self):
@@ -60,7 +62,8 @@ class Start(DaemonCase):
 
     def test_without_an_option_it_listens_on_port_8098_of_loopback_and_in_the_runtime_directory(self):
         """promise 48"""
-        daemon = self.start(listen=[], prefix=namespace.private_network(), environment={"XDG_RUNTIME_DIR": self.directory})
+        runtime = {"XDG_RUNTIME_DIR": self.directory}
+        daemon = self.start(listen=[], prefix=namespace.private_network(), environment=runtime)
         self.assertEqual(daemon.tcp, "127.0.0.1:8098")
         self.assertTrue(daemon.unix.startswith(f"unix:{self.directory}/"), daemon.addresses)
         self.assertEqual(len(daemon.addresses), 2)
@@ -88,7 +91,7 @@ class Start(DaemonCase):
         os.chown(elsewhere, uid, uid)
         for name, prepare in {
             "owned by another user": lambda: os.mkdir(directory, 0o700),
-            "open to everybody": lambda: (os.mkdir(directory), os.chmod(directory, 0o777), os.chown(directory, uid, uid)),
+            "open to everybody": lambda: self.make_open_directory(directory, uid),
             "a symbolic link": lambda: os.symlink(elsewhere, directory),
         }.items():
             with self.subTest(name):
@@ -100,6 +103,11 @@ class Start(DaemonCase):
                     (os.unlink if os.path.islink(directory) else shutil.rmtree)(directory)
         self.assertEqual(os.listdir(elsewhere), [])
 
+    def make_open_directory(self, path, uid):
+        os.mkdir(path)
+        os.chmod(path, 0o777)
+        os.chown(path, uid, uid)
+
     def start_default_as(self, uid):
         """A daemon with no option, of that user, where all ports are free."""
         os.chmod(self.directory, 0o755)
@@ -107,7 +115,8 @@ class Start(DaemonCase):
         os.chmod(binary, 0o755)
         become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         prefix = [*namespace.private_network(), *become]
-        return self.start(listen=[], prefix=prefix, binary=binary, environment={"XDG_RUNTIME_DIR": None}, cwd="/")
+        environment = {"XDG_RUNTIME_DIR": None}
+        return self.start(listen=[], prefix=prefix, binary=binary, environment=environment, cwd="/")
 
     def test_it_may_open_as_many_descriptors_as_the_hard_limit_allows(self):
         daemon = self.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 2000)))
@@ -134,14 +143,17 @@ class Refusal(DaemonCase):
 
     def test_an_address_that_is_not_loopback_is_refused_with_the_reason(self):
         """promise 48"""
-        for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0", "8.8.8.8:0", "[2001:db8::1]:0", "0:0", "[::ffff:8.8.8.8]:0"):
+        version_4 = ["0.0.0.0:0", "192.0.2.1:0", "8.8.8.8:0", "0:0"]
+        version_6 = ["[::]:0", "[2001:db8::1]:0", "[::ffff:8.8.8.8]:0"]
+        for address in version_4 + version_6:
             with self.subTest(address):
                 self.assert_refused(["--listen", address], "loopback")
 
     def test_one_such_address_among_good_ones_refuses_them_all(self):
         """promise 48"""
         socket_path = self.path("x.sock")
-        self.assert_refused(["--listen", "127.0.0.1:0", "--listen", f"unix:{socket_path}", "--listen", "0.0.0.0:0"], "0.0.0.0")
+        addresses = ["127.0.0.1:0", f"unix:{socket_path}", "0.0.0.0:0"]
+        self.assert_refused([word for address in addresses for word in ("--listen", address)], "0.0.0.0")
         self.assertFalse(os.path.exists(socket_path))
 
     def test_an_unknown_option_is_named(self):
@@ -152,14 +164,16 @@ class Refusal(DaemonCase):
     def test_a_value_that_makes_no_sense_is_named_with_its_option(self):
         for option, value in (
             ("--max-running", "0"), ("--max-running", "many"), ("--max-running", "-1"), ("--max-queued", "x"),
-            ("--max-connections", "0"), ("--max-output", "12Q"), ("--max-output", "-5"), ("--max-output", "many"),
-            ("--drain-timeout", "soon"), ("--drain-timeout", "-1"), ("--log-level", "loud"), ("--plain", "everybody"),
+            ("--max-connections", "0"), ("--max-output", "12Q"), ("--max-output", "-5"),
+            ("--max-output", "many"), ("--drain-timeout", "soon"), ("--drain-timeout", "-1"),
+            ("--log-level", "loud"), ("--plain", "everybody"),
         ):  # fmt: skip
             with self.subTest(option, value=value):
                 self.assert_refused(["--listen", f"unix:{self.path('x.sock')}", option, value], option)
 
     def test_an_address_that_makes_no_sense_is_named(self):
-        for address in ("127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:x", "unix:", "unix:relative/path", "", "[::1"):
+        ports = ["127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:x"]
+        for address in [*ports, "unix:", "unix:relative/path", "", "[::1"]:
             with self.subTest(address):
                 self.assert_refused(["--listen", address], f"'{address}'")
 
@@ -194,8 +208,8 @@ class Text(DaemonCase):
 
     def test_help_names_every_option(self):
         text = runwired("--help").stdout
-        for option in ("listen max-running max-queued max-connections max-output spill-dir shell drain-timeout log-level "
-                       "plain cwd version help").split():  # fmt: skip
+        for option in ("listen max-running max-queued max-connections max-output spill-dir shell "
+                       "drain-timeout log-level plain cwd version help").split():  # fmt: skip
             self.assertIn(f"--{option}", text)
 
     def test_version_is_one_line_that_names_the_program(self):

@@ -1,0 +1,303 @@
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include "proto/limits.hpp"
+#include "server/connection.hpp"
+#include "server/job_table.hpp"
+#include "tests/job_fixture.hpp"
+#include "tests/local_client.hpp"
+#include "tests/replies.hpp"
+#include "tests/socket_pair.hpp"
+
+using namespace runwire;
+using namespace runwire::test;
+
+namespace {
+
+// One connection over a real socket, its commands run by children that the test plays.
+class ConnectionFixture : public StoreFixture, private JobClients {
+ public:
+  ConnectionFixture() { connect(Kind::tcp4); }
+  ~ConnectionFixture() {
+    connection.reset();
+    finish_work();
+  }
+
+  void connect(Kind kind) {
+    connection.reset();
+    spawner.puppets.clear();
+    closed = 0;
+    SocketPair pair(kind);
+    fcntl(pair.client.get(), F_SETFL, O_NONBLOCK);
+    client = std::make_unique<Client>(std::move(pair.client));
+    connection = std::make_unique<Connection>(1, stream_of(kind, pair.server.release()), context);
+  }
+  Stream stream_of(Kind kind, int fd) {
+    if (kind == Kind::unix_socket) {
+      auto pipe = make_handle<uv_pipe_t>(nullptr, [&](uv_pipe_t* p) { return uv_pipe_init(loop(), p, 0); });
+      REQUIRE(uv_pipe_open(pipe.get(), fd) == 0);
+      return pipe;
+    }
+    auto tcp = make_handle<uv_tcp_t>(nullptr, [&](uv_tcp_t* t) { return uv_tcp_init(loop(), t); });
+    REQUIRE(uv_tcp_open(tcp.get(), fd) == 0);
+    return tcp;
+  }
+
+  PuppetSpawner::Puppet& wait_for_command(std::size_t number) {
+    REQUIRE(run_until([&] { return spawner.puppets.size() >= number; }));
+    return *spawner.puppets[number - 1];
+  }
+  std::vector<Reply> wait_for_replies(std::size_t count) {
+    REQUIRE(run_until([&] { return replies_in(client->received()).size() >= count; }));
+    return replies_in(client->received());
+  }
+  void wait_until_closed() {
+    REQUIRE(run_until([&] { return closed > 0; }));
+    run_turns();
+    CHECK(closed == 1);
+  }
+
+  PuppetSpawner spawner;
+  JobTable jobs{store, spawner, *this, {4, 10, std::uint64_t{1} << 30, 10}, spec("")};
+  MemoryBudget requests{kRequestMemoryBytes};
+  int closed = 0;
+  std::string refused;
+  Connection::Context context{jobs, store, requests,
+                              [this](ConnectionId id) {
+                                ++closed;
+                                jobs.abandon(id);
+                              },
+                              [this](ConnectionId, std::string_view why) { refused = why; }};
+  std::unique_ptr<Client> client;
+  std::unique_ptr<Connection> connection;
+
+ private:
+  void command_finished(ConnectionId, JobResult result) override {
+    if (connection && closed == 0) connection->command_finished(std::move(result));
+  }
+  void jobs_are_idle() override {}
+};
+
+// The loop does nothing for so long, as where one turn has too much to do.
+void hold_up(std::uint64_t ms) {
+  for (const std::uint64_t end = uv_hrtime() + ms * 1000000; uv_hrtime() < end;) {
+  }
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(ConnectionFixture,
+                  "connection: carries a command in and its reply out, over TCP and a Unix socket") {
+  for (const Kind kind : {Kind::tcp4, Kind::unix_socket}) {
+    connect(kind);
+    connection->start();
+    client->send("echo hi");
+    auto& child = wait_for_command(1);
+    CHECK(child.command == "echo hi");
+    child.write(0, "hi\n");
+    child.leave(0);
+    CHECK(wait_for_replies(1)[0].out() == "hi\n");
+    CHECK(closed == 0);
+  }
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture, "connection: a long burst in pieces is one command after its quiet") {
+  connection->start();
+  std::string whole;
+  for (int i = 0; i < 5; ++i) {
+    const std::string piece(1000, static_cast<char>('a' + i));
+    client->send(piece);
+    whole += piece;
+    run_turns();
+  }
+  CHECK(spawner.puppets.empty());
+  CHECK(wait_for_command(1).command == whole);
+  spawner.last().leave(0);
+  wait_for_replies(1);
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture,
+                  "connection: a loop that is late does not cut a burst whose rest has come in time") {
+  connection->start();
+  client->send(std::string(1000, 'a'));
+  REQUIRE(run_until([&] { return requests.left() < kRequestMemoryBytes; }));  // its first part was read
+  client->send("b");
+  hold_up(3 * kBurstQuietMs);
+  CHECK(wait_for_command(1).command == std::string(1000, 'a') + "b");
+  spawner.last().leave(0);
+  wait_for_replies(1);
+  CHECK(spawner.puppets.size() == 1);
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture,
+                  "connection: the quiet is counted from the read, however old the turn is by then") {
+  connection->start();
+  client->send("x");
+  wait_for_command(1).leave(0);
+  wait_for_replies(1);
+  // Within one turn: first something slow, then the read.
+  const auto slow = make_timer(loop(), nullptr);
+  uv_timer_start(
+      slow.get(), [](uv_timer_t*) { hold_up(3 * kBurstQuietMs); }, 0, 0);
+  client->send(std::string(1000, 'a'));
+  uv_run(loop(), UV_RUN_NOWAIT);
+  REQUIRE(requests.left() < kRequestMemoryBytes);
+  uv_run(loop(), UV_RUN_NOWAIT);
+  CHECK(jobs.queued() == 0);
+  CHECK(wait_for_command(2).command == std::string(1000, 'a'));
+  spawner.last().leave(0);
+  wait_for_replies(2);
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture, "connection: a half-closed client gets its reply, and then the end") {
+  connection->start();
+  client->send("last");
+  client->half_close();
+  auto& child = wait_for_command(1);
+  run_for(2 * kWatchMs);
+  CHECK(closed == 0);
+  child.write(0, "still here");
+  child.leave(0);
+  CHECK(wait_for_replies(1)[0].out() == "still here");
+  wait_until_closed();
+  CHECK(client->has_ended());
+  CHECK_FALSE(client->was_reset());
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture, "connection: a client that half-closes with nothing asked is let go") {
+  connection->start();
+  client->half_close();
+  wait_until_closed();
+  CHECK(client->received().empty());
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture, "connection: a reset ends it, and what it has running") {
+  connection->start();
+  client->send("runs");
+  wait_for_command(1);
+  client->reset();
+  wait_until_closed();
+  spawner.last().leave(0);
+  REQUIRE(run_until([&] { return jobs.running() == 0; }));
+}
+
+#ifdef __linux__
+TEST_CASE_FIXTURE(
+    ConnectionFixture,
+    "connection: a client that vanishes after its command is noticed, on TCP and a Unix socket") {
+  for (const Kind kind : {Kind::tcp4, Kind::unix_socket}) {
+    connect(kind);
+    connection->start();
+    client->send("runs");
+    auto& child = wait_for_command(1);
+    client->close();
+    wait_until_closed();
+    child.leave(0);
+    REQUIRE(run_until([&] { return jobs.running() == 0; }));
+  }
+}
+#endif
+
+TEST_CASE_FIXTURE(ConnectionFixture,
+                  "connection: what a dead client had asked for next is not started when its reply fails") {
+  connection->start();
+  client->send("first");
+  auto& child = wait_for_command(1);
+  client->send("second");
+  REQUIRE(run_until([&] { return requests.left() < kRequestMemoryBytes; }));
+  child.write(0, "reply");
+  child.close_stream(0);
+  child.close_stream(1);
+  run_turns();
+  client->reset();  // nothing is read between this and the reply
+  child.exit(0);
+  wait_until_closed();
+  run_turns();
+  CHECK(spawner.puppets.size() == 1);
+  CHECK(jobs.queued() == 0);
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture,
+                  "connection: a client that reads nothing stops its own reply only, and loses nothing") {
+  connection->start();
+  client->send("large");
+  auto& child = wait_for_command(1);
+  std::string sent;
+  for (int i = 0; i < 400; ++i) {
+    const std::string piece(40000, static_cast<char>('a' + i % 26));
+    child.write(0, piece);
+    sent += piece;
+    REQUIRE(run_until([&] {
+      int waiting = 0;
+      return ioctl(child.ends[0], FIONREAD, &waiting) == 0 && waiting == 0;
+    }));
+  }
+  child.leave(0);
+  run_for(100);
+  CHECK(store.memory().left() > kOutputMemoryBytes - 2 * kStreamMemoryBytes);
+  client->half_close();
+  REQUIRE(run_until([&] { return client->has_ended(); }));
+  const auto replies = replies_in(client->received());
+  REQUIRE(replies.size() == 1);
+  CHECK((replies[0].out() == sent));
+  wait_until_closed();
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture, "connection: HTTP is closed without an answer, and named") {
+  connection->start();
+  client->send("POST / HTTP/1.1\r\n\r\ntouch x");
+  wait_until_closed();
+  CHECK(refused == "http");
+  CHECK(client->received().empty());
+  CHECK(spawner.puppets.empty());
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture,
+                  "connection: one that is turned away is told why, not listened to, and not reset") {
+  client->send("touch x");
+  connection->turn_away({"denied", "not you", "", "", {}});
+  CHECK(wait_for_replies(1)[0].error() == "denied");
+  client->half_close();
+  wait_until_closed();
+  REQUIRE(run_until([&] { return client->has_ended(); }));
+  CHECK_FALSE(client->was_reset());
+  CHECK(spawner.puppets.empty());
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture,
+                  "connection: a finished client that never closes is closed all the same") {
+  connection->turn_away({"busy", "later", "", "", {}});
+  wait_for_replies(1);
+  wait_until_closed();
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture, "connection: wind up lets go of an idle client at once") {
+  connection->start();
+  connection->wind_up();
+  REQUIRE(run_until([&] { return client->has_ended(); }));
+  client->half_close();
+  wait_until_closed();
+}
+
+TEST_CASE_FIXTURE(ConnectionFixture, "connection: close() with a reply under way leaves nothing behind") {
+  connection->start();
+  client->send("large");
+  auto& child = wait_for_command(1);
+  for (int i = 0; i < 200; ++i) {
+    child.write(0, std::string(40000, 'x'));
+    REQUIRE(run_until([&] {
+      int waiting = 0;
+      return ioctl(child.ends[0], FIONREAD, &waiting) == 0 && waiting == 0;
+    }));
+  }
+  child.leave(0);
+  REQUIRE(run_until([&] {
+    pollfd begun{client->fd(), POLLIN, 0};
+    return poll(&begun, 1, 0) == 1;
+  }));
+  connection->close();
+  connection->close();
+  CHECK(closed == 1);
+  connection.reset();
+  CHECK(store.memory().left() == kOutputMemoryBytes);
+}

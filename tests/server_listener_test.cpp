@@ -1,0 +1,101 @@
+#include <netinet/in.h>
+
+#include "server/listener.hpp"
+#include "tests/local_client.hpp"
+#include "tests/loop_fixture.hpp"
+#include "tests/scratch_dir.hpp"
+
+using namespace runwire;
+using namespace runwire::test;
+
+namespace {
+
+class ListenerFixture : public LoopFixture {
+ public:
+  std::unique_ptr<Listener> open(const Address& address) {
+    auto listener =
+        Listener::open(loop(), address, [this](Stream stream) { accepted.push_back(std::move(stream)); });
+    REQUIRE(listener.ok());
+    return std::move(*listener);
+  }
+  std::string refusal(const Address& address) {
+    const auto listener = Listener::open(loop(), address, [](Stream) {});
+    REQUIRE(!listener.ok());
+    return listener.error().message;
+  }
+  Errc refusal_code(const Address& address) {
+    return Listener::open(loop(), address, [](Stream) {}).error().code;
+  }
+
+  std::vector<Stream> accepted;
+};
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
+
+}  // namespace
+
+TEST_CASE_FIXTURE(ListenerFixture, "listener: takes a free port, says which, and accepts there") {
+  for (const char* host : {"127.0.0.1", "::1", "localhost"}) {
+    CAPTURE(host);
+    accepted.clear();
+    const auto listener = open({"", host, 0});
+    REQUIRE(listener->address().port != 0);
+    const Descriptor client = connect_to(listener->address());
+    REQUIRE(run_until([&] { return accepted.size() == 1; }));
+    CHECK(descriptor_of(accepted[0]) >= 0);
+  }
+}
+
+TEST_CASE_FIXTURE(ListenerFixture, "listener: what it accepts over TCP has no delay") {
+  const auto listener = open({"", "127.0.0.1", 0});
+  const Descriptor client = connect_to(listener->address());
+  REQUIRE(run_until([&] { return accepted.size() == 1; }));
+  int no_delay = 0;
+  socklen_t size = sizeof no_delay;
+  getsockopt(descriptor_of(accepted[0]), IPPROTO_TCP, TCP_NODELAY, &no_delay, &size);
+  CHECK(no_delay != 0);
+}
+
+TEST_CASE_FIXTURE(ListenerFixture,
+                  "listener: accepts on a Unix socket, and takes its path away with itself") {
+  const ScratchDir dir;
+  {
+    const auto listener = open({dir.path("s"), "", 0});
+    const Descriptor client = connect_to(listener->address());
+    REQUIRE(run_until([&] { return accepted.size() == 1; }));
+  }
+  CHECK(dir.is_empty());
+}
+
+TEST_CASE_FIXTURE(ListenerFixture, "listener: many that connect at once are all accepted") {
+  const auto listener = open({"", "127.0.0.1", 0});
+  std::vector<Descriptor> clients;
+  for (int i = 0; i < 100; ++i) clients.push_back(connect_to(listener->address()));
+  CHECK(run_until([&] { return accepted.size() == 100; }));
+}
+
+TEST_CASE_FIXTURE(ListenerFixture,
+                  "listener: every address but loopback is refused, with the reason and a way") {
+  for (const char* host : {"0.0.0.0", "192.0.2.1", "::", "::ffff:127.0.0.1", "2001:db8::1", "example.com", "",
+                           "127.0.0.1.evil.example", "0x7f000001", "2130706433"}) {
+    CAPTURE(host);
+    CHECK(refusal_code({"", host, 0}) == Errc::invalid_argument);
+    const std::string message = refusal({"", host, 0});
+    CHECK(contains(message, "loopback only"));
+    CHECK(contains(message, "ssh -L"));
+  }
+}
+
+TEST_CASE_FIXTURE(ListenerFixture, "listener: all of 127/8 is loopback") { open({"", "127.45.6.7", 0}); }
+
+TEST_CASE_FIXTURE(ListenerFixture, "listener: a port that is taken is named, with what to do") {
+  const auto first = open({"", "127.0.0.1", 0});
+  const std::string message = refusal(first->address());
+  CHECK(contains(message, to_string(first->address())));
+  CHECK(contains(message, "is another runwired running?"));
+}
+
+TEST_CASE_FIXTURE(ListenerFixture,
+                  "listener: a path that cannot be taken is refused as the socket file says") {
+  CHECK(contains(refusal({"/no/such/dir/s", "", 0}), "/no/such/dir"));
+}
