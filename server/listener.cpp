@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 
+#include <cassert>
 #include <utility>
 
 #include "server/log.hpp"
@@ -89,14 +90,17 @@ void Listener::on_ready(int status) {
 }
 
 Stream Listener::accept() {
+  [[maybe_unused]] int error = 0;  // none: on_ready is called when there is one to accept
   if (address_.is_unix()) {
     auto pipe =
         make_handle<uv_pipe_t>(nullptr, [this](uv_pipe_t* handle) { return uv_pipe_init(loop_, handle, 0); });
-    uv_accept(raw(stream_), as_stream(pipe.get()));
+    error = uv_accept(raw(stream_), as_stream(pipe.get()));
+    assert(error == 0);
     return pipe;
   }
   auto tcp = make_handle<uv_tcp_t>(nullptr, [this](uv_tcp_t* handle) { return uv_tcp_init(loop_, handle); });
-  uv_accept(raw(stream_), as_stream(tcp.get()));
+  error = uv_accept(raw(stream_), as_stream(tcp.get()));
+  assert(error == 0);
   uv_tcp_nodelay(tcp.get(), 1);
   uv_tcp_keepalive(tcp.get(), 1, 15);
   return tcp;

@@ -20,11 +20,7 @@ void append_memory(std::vector<std::string>& pieces, OutputLog* log) {
 
 ReplyStream::ReplyStream(JobResult result, OutputStore& store, ByteChannel& channel,
                          std::function<void()> wake)
-    : result_(std::move(result)),
-      store_(store),
-      channel_(channel),
-      wake_(std::move(wake)),
-      piece_memory_(store.memory()) {}
+    : result_(std::move(result)), channel_(channel), wake_(std::move(wake)), piece_memory_(store.memory()) {}
 
 ReplyProgress ReplyStream::pump() {
   while (!broken_ && !reading_ && channel_.unsent() == 0) {

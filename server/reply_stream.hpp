@@ -38,7 +38,6 @@ class ReplyStream {
   void advance();
 
   JobResult result_;
-  OutputStore& store_;
   ByteChannel& channel_;
   std::function<void()> wake_;
   Stage stage_ = Stage::head;

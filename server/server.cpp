@@ -105,7 +105,8 @@ void Server::watch_signals() {
     if (number == SIGHUP && is_ignored(SIGHUP)) continue;  // started by nohup(1)
     auto handle =
         make_handle<uv_signal_t>(this, [this](uv_signal_t* signal) { return uv_signal_init(loop_, signal); });
-    uv_signal_start(handle.get(), deliver<&Server::on_signal>, number);
+    [[maybe_unused]] const int error = uv_signal_start(handle.get(), deliver<&Server::on_signal>, number);
+    assert(error == 0);
     signals_.push_back(std::move(handle));
   }
 }

@@ -173,12 +173,12 @@ constexpr std::size_t kChildStackBytes = 32 * 1024;  // a few frames of system c
 
 // Returns the pid, or a negative errno; in thread of the pool, which waits for the child's exec.
 int clone_child(ChildStart& start) {
-  alignas(16) std::array<char, kChildStackBytes> stack;
+  alignas(16) char stack[kChildStackBytes];
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);  // no handler of ours may run in the child
   const int shared = CLONE_VM | CLONE_VFORK | (start.share_below > 0 ? CLONE_FILES : 0);
-  const pid_t pid = clone(run_child, stack.data() + stack.size(), shared | SIGCHLD, &start);
+  const pid_t pid = clone(run_child, stack + sizeof stack, shared | SIGCHLD, &start);
   const int error = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return pid < 0 ? -error : pid;

@@ -70,7 +70,7 @@ class Client {
 
   // Everything received so far.
   const std::string& received() {
-    std::array<char, 65536> bytes;
+    std::array<char, 65536> bytes{};
     for (ssize_t n; fd_.get() >= 0 && !ended_;) {
       n = recv(fd_.get(), bytes.data(), bytes.size(), 0);
       if (n < 0 && (errno == EAGAIN || errno == EINTR)) break;

@@ -91,8 +91,8 @@ class LoopFixture {
   // libuv opens some descriptors once and for all with the first loop.
   static std::set<int> descriptors_of_a_quiet_process() {
     uv_loop_t first;
-    uv_loop_init(&first);
-    uv_loop_close(&first);
+    REQUIRE(uv_loop_init(&first) == 0);
+    REQUIRE(uv_loop_close(&first) == 0);
     return open_descriptors();
   }
 

@@ -54,7 +54,7 @@ class PipedStderr {
   }
   std::string take() {
     std::string all;
-    std::array<char, 4096> bytes;
+    std::array<char, 4096> bytes{};
     for (ssize_t n; (n = read(ends_[0], bytes.data(), bytes.size())) > 0;)
       all.append(bytes.data(), static_cast<std::size_t>(n));
     return all;

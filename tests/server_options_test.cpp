@@ -90,10 +90,11 @@ TEST_CASE("options: a value that cannot be is refused by the name of its option"
       {"--drain-timeout", "-1"},   {"--drain-timeout", "x"},  {"--plain", "everybody"},
       {"--log-level", "loud"},     {"--spawner", "magic"},    {"--cwd", "/no/such/dir"},
       {"--spill-dir", "/dev/null"}};
-  for (const auto& [option, value] : wrong) {
+  for (const auto& pair : wrong) {
+    const std::string& option = pair.first;
     CAPTURE(option);
-    CAPTURE(value);
-    const std::string words = mistake({option, value});
+    CAPTURE(pair.second);
+    const std::string words = mistake({option, pair.second});
     CAPTURE(words);
     CHECK(contains(words, option));
     CHECK(contains(words, "runwired --help"));

@@ -34,7 +34,7 @@ struct Watched final : ChildEvents {
   bool is_over() const { return failure.has_value() || status.has_value(); }
   std::string text(std::size_t stream) const {
     std::string all;
-    std::array<char, 4096> bytes;
+    std::array<char, 4096> bytes{};
     for (ssize_t n; (n = read(fds.at(stream), bytes.data(), bytes.size())) > 0;)
       all.append(bytes.data(), static_cast<std::size_t>(n));
     return all;
