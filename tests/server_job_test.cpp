@@ -1,3 +1,5 @@
+#include <sys/ioctl.h>
+
 #include "proto/limits.hpp"
 #include "server/job.hpp"
 #include "tests/job_fixture.hpp"
@@ -140,6 +142,35 @@ TEST_CASE_FIXTURE(PuppetFixture,
   spawner->last().close_stream(1);
   CHECK_FALSE(finish().cut);
   CHECK(out() == "kept");
+}
+
+TEST_CASE_FIXTURE(PuppetFixture,
+                  "job: a pipe that waits for a buffer is waited for, however much was read since the exit") {
+  MemoryLease memory(store.memory());
+  REQUIRE(memory.extend(kOutputMemoryBytes));
+  start("");
+  spawner->last().exit(0);
+  const std::string piece(40000, 'x');
+  for (int i = 0; i < 30; ++i) {  // more than any pipe holds
+    spawner->last().write(0, piece);
+    REQUIRE(run_until([&] {
+      int waiting = 0;
+      return ioctl(spawner->last().ends[0], FIONREAD, &waiting) == 0 && waiting == 0;
+    }));
+  }
+  std::vector<SpillFile::Buffer> lent;
+  REQUIRE(run_until([&] {
+    while (auto buffer = store.take_buffer()) lent.push_back(std::move(buffer));
+    return lent.size() == kSpillBuffers;
+  }));
+  spawner->last().write(0, "kept");
+  run_for(kLingerCapMs + 2 * kLingerQuietMs);
+  CHECK_FALSE(result.has_value());
+  lent.clear();
+  spawner->last().close_stream(0);
+  spawner->last().close_stream(1);
+  finish();
+  CHECK(result->header.stdout_bytes == 30 * piece.size() + 4);
 }
 
 TEST_CASE_FIXTURE(PuppetFixture, "job: a job may die while one of its streams waits for the other's buffer") {

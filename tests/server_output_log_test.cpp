@@ -1,3 +1,6 @@
+#include <sys/resource.h>
+
+#include <csignal>
 #include <cstring>
 
 #include "server/output_log.hpp"
@@ -41,6 +44,25 @@ std::string pattern(std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>((i * 31) ^ (i >> 9));
   return bytes;
 }
+
+// No file may grow beyond so many bytes while this lives: a disk that fills up, without one.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit tight = before_;
+    tight.rlim_cur = bytes;
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &tight) == 0);
+  }
+  ~FullDisk() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, SIG_DFL);
+  }
+
+ private:
+  rlimit before_{};
+};
 
 }  // namespace
 
@@ -145,6 +167,32 @@ TEST_CASE_FIXTURE(LogFixture,
                               ": No such file or directory; name another directory with --spill-dir");
   write(pattern(3 * kStreamMemoryBytes));
   CHECK(log->is_idle());
+}
+
+TEST_CASE_FIXTURE(LogFixture,
+                  "output log: a disk that is full, or becomes it in the middle of a write, is told") {
+  for (const rlim_t room : {rlim_t{0}, rlim_t{100000}}) {
+    CAPTURE(room);
+    const FullDisk disk(room);
+    make();
+    write(pattern(kStreamMemoryBytes + 3 * kSpillBufferBytes));
+    REQUIRE(run_until([&] { return !log->failure().empty(); }));
+    CHECK(log->failure().starts_with("cannot write to a temporary file in " + dir.path() + ": "));
+    CHECK(log->failure().ends_with("; free space there, or name another directory with --spill-dir"));
+    CHECK(log->is_idle());
+  }
+}
+
+TEST_CASE_FIXTURE(LogFixture,
+                  "output log: on a full disk every log fails, also those that wait behind the others") {
+  MemoryLease others(store.memory());
+  REQUIRE(others.extend(kOutputMemoryBytes));
+  const FullDisk disk(0);
+  std::vector<std::unique_ptr<OutputLog>> logs;
+  for (std::size_t i = 0; i < 3 * kSpillBuffers; ++i)
+    logs.push_back(std::make_unique<OutputLog>(store, [] {}));
+  for (auto& one : logs) write(*one, "x");
+  for (auto& one : logs) CHECK(run_until([&] { return !one->failure().empty(); }));
 }
 
 TEST_CASE_FIXTURE(LogFixture, "output log: dies while it writes and while it waits, and nobody is called") {

@@ -196,13 +196,15 @@ TEST_CASE_FIXTURE(ServerFixture, "server: a client that vanishes takes its comma
 
 TEST_CASE_FIXTURE(ServerFixture,
                   "server: beyond its connections it is busy, and has room again when one leaves") {
-  Options two = options();
-  two.max_connections = 2;
-  start(two);
-  auto first = connect(), second = connect(), third = connect();
-  CHECK(reply_to(*third).error() == error_name::kBusy);
-  third->close();
-  first->close();
+  Options eight = options();
+  eight.max_connections = 8;
+  start(eight);
+  std::vector<std::unique_ptr<Client>> clients(8);
+  for (auto& client : clients) client = connect();
+  const auto refused = connect();
+  CHECK(reply_to(*refused).error() == error_name::kBusy);
+  refused->close();
+  clients[0]->close();
   // Until the daemon has seen both of them go, more are turned away.
   std::unique_ptr<Client> next;
   REQUIRE(run_until([&] {
