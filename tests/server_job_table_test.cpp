@@ -41,7 +41,7 @@ template <class SpawnerKind> class TableFixtureOf : public StoreFixture {
   }
   void submit(ConnectionId client, const std::string& command) { REQUIRE(table->submit(client, command)); }
 
-  std::unique_ptr<SpawnerKind> spawner = [this] {
+  std::unique_ptr<SpawnerKind> spawner = [&] {
     if constexpr (std::is_same_v<SpawnerKind, Spawner>)
       return make_best_spawner(loop());
     else
