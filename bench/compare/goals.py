@@ -1,0 +1,180 @@
+"""The goals that one run can judge. Each is judged by its median; the spread stands beside it."""
+
+import operator
+from typing import NamedTuple
+
+from figures import NOT_MEASURED, shown
+from medians import (
+    Spread,
+    find,
+    listed,
+    over_rounds,
+    ratio,
+    ratio_between,
+    ratio_over_rounds,
+    spread,
+    total_over_rounds,
+)
+from ranking import OURS, best_peer, is_ours, share_of_best_peer, share_of_r
+
+MEETS = {"at least": operator.ge, "at most": operator.le, "under": operator.lt}
+ECHO = "echo hello"
+LOADS = (8, 64, 256, 1000)
+PREFERRED_LOADS = (64, 8, 256, 1000, 1)  # where a goal names no number of clients
+US_PER_MS = 1000
+GIB = 2**30
+
+
+class Goal(NamedTuple):
+    number: int  # in the project's list of goals; 0: what any figure here rests on
+    what: str
+    sense: str  # a key of MEETS
+    limit: float
+    unit: str
+    measured: Spread | None
+
+    def verdict(self):
+        if self.measured is None:
+            return NOT_MEASURED
+        return "met" if MEETS[self.sense](self.measured.median, self.limit) else "not met"
+
+    def wanted(self):
+        return f"{self.sense} {self.limit:,g} {self.unit}".strip()
+
+
+def goals(result):
+    return [
+        *throughput_goals(result),
+        *latency_goals(result),
+        *cpu_goals(result),
+        *big_reply_goals(result),
+        *idle_goals(result),
+        *beside_goals(result),
+        *shell_goals(result),
+        Goal(7, "start-up", "under", 5, "ms", spread(result.get("startup_ms") or [])),
+        Goal(0, "commands of runwired that failed or were given up", "at most", 0, "", troubles(result)),
+    ]
+
+
+def ours(result, clients, command=ECHO):
+    return find(listed(result, "closed"), server=OURS, command=command, clients=clients)
+
+
+def throughput_goals(result):
+    against_r = [
+        Goal(1, f"echo hello, {clients:,} clients, against R", "at least", 0.85, "R", share_of_r(ours(result, clients)))
+        for clients in LOADS
+    ]
+    return against_r + [peer_goal(result, clients) for clients in LOADS]
+
+
+def peer_goal(result, clients):
+    peer = best_peer(result, ECHO, clients)
+    name = f" ({peer['server']})" if peer else ""
+    entry = ours(result, clients)
+    measured = share_of_best_peer(result, entry) if entry else None
+    return Goal(1, f"echo hello, {clients:,} clients, against the best peer{name}", "at least", 1.1, "x", measured)
+
+
+def latency_goals(result):
+    at_64 = ratio_over_rounds(ours(result, 64), "p99_ms", "p50_ms")
+    alone = ratio_over_rounds(ours(result, 1), "p50_ms", "l_ms")
+    return [
+        Goal(1, "echo hello, 64 clients, p99 / p50", "at most", 1.5, "x", at_64),
+        Goal(2, "echo hello, 1 client, p50", "at most", 1.15, "L", alone),
+        open_goal(result, 0.5, 10),
+        open_goal(result, 0.7, 30),
+    ]
+
+
+def open_goal(result, share, limit):
+    entry = find(listed(result, "open"), server=OURS, command=ECHO, share_of_r=share)
+    return Goal(2, f"open loop at {share} R, p99", "at most", limit, "L", ratio_over_rounds(entry, "p99_ms", "l_ms"))
+
+
+def cpu_goals(result):
+    bare = find(listed(result, "limits"), command=ECHO)
+    both, own = [], []
+    for clients in LOADS:
+        entry = ours(result, clients)
+        both_share = ratio_between(entry, bare, "cpu_us")
+        own_share = ratio_over_rounds(entry, "own_cpu_us", "l_ms", US_PER_MS)
+        both.append(Goal(3, f"CPU of daemon and child, {clients:,} clients", "at most", 1.08, "x bare", both_share))
+        own.append(Goal(3, f"CPU of the daemon alone, {clients:,} clients", "at most", 0.12, "L", own_share))
+    return both + own
+
+
+def big_reply_goals(result):
+    entry = find(listed(result, "big"), server=OURS, bytes=GIB)
+    beside = find(listed(result, "beside"), server=OURS, what="64 replies of 1 GiB")
+    of_copy = ratio_over_rounds(entry, "mb_per_s", "copy_mb_per_s")
+    peak_mib = in_mib(over_rounds(entry, "peak_rss_kb"))
+    return [
+        Goal(4, "1 GiB reply, against pipe to TCP", "at least", 0.5, "x", of_copy),
+        Goal(4, "1 GiB reply, peak RSS of the daemon", "under", 16, "MiB", peak_mib),
+        Goal(4, "p99 of a small command beside 64 replies of 1 GiB", "under", 20, "ms", over_rounds(beside, "p99_ms")),
+    ]
+
+
+def in_mib(kib):
+    return Spread(*(value / 1024 for value in kib)) if kib else None
+
+
+def idle_goals(result):
+    entries = [entry for entry in listed(result, "idle") if entry["server"] == OURS]
+    rows = [Goal(5, "idle, RSS of the daemon", "under", 4096, "KiB", spread(e.get("rss_kb_before") for e in entries))]
+    for entry in entries or [{}]:
+        count = entry.get("connections")
+        where = f"{count:,} idle connections" if count else "idle connections"
+        rows.append(Goal(5, f"{where}, RSS of each", "under", 1, "KiB", spread([kib_a_connection(entry)])))
+        rows.append(Goal(5, f"{where}, wake-ups", "at most", 0, "a second", spread([entry.get("wakeups_per_s")])))
+    return rows
+
+
+def kib_a_connection(idle):
+    before, after = idle.get("rss_kb_before"), idle.get("rss_kb_after")
+    return None if before is None or after is None else ratio(after - before, idle.get("connections"))
+
+
+def beside_goals(result):
+    limits = (("5000 sleeping commands", 0.9), ("a slow reader of 500 MB", 0.97))
+    return [beside_goal(result, what, limit) for what, limit in limits]
+
+
+def beside_goal(result, what, limit):
+    entry = find(listed(result, "beside"), server=OURS, what=what)
+    kept = ratio_over_rounds(entry, "per_second", "per_second_alone")
+    return Goal(5, f"rate beside {what.replace('5000', '5,000')}", "at least", limit, "of alone", kept)
+
+
+def shell_goals(result):
+    return [shell_goal(result, command) for command in ("/bin/true", "/bin/ls")]
+
+
+def shell_goal(result, command):
+    """Against the bare loop of `sh -c` of this very command, not of `echo hello`."""
+    entries = (ours(result, clients, command) for clients in PREFERRED_LOADS)
+    entry = next((entry for entry in entries if entry), None)
+    bare = find(listed(result, "limits"), command=command)
+    load = f", {entry['clients']:,} clients" if entry else ""
+    measured = ratio_between(entry, bare, "per_second", "two_processes")
+    return Goal(6, f"{command}{load}, against the limit of sh -c {command}", "at least", 1.5, "x", measured)
+
+
+def troubles(result):
+    """How many of runwired's commands went wrong in the whole run."""
+    lists = (listed(result, key) for key in ("closed", "open", "programs"))
+    entries = [entry for entries in lists for entry in entries if is_ours(entry["server"])]
+    return spread([total(total_over_rounds(entry, name) for entry in entries for name in ("failed", "gave_up"))])
+
+
+def total(counts):
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def tally(judged):
+    """`21 of 30 met, 2 not met, 7 not measured`"""
+    verdicts = [goal.verdict() for goal in judged]
+    met, missed, unknown = (shown(verdicts.count(one), 1) for one in ("met", "not met", NOT_MEASURED))
+    return f"{met} of {len(verdicts)} met, {missed} not met, {unknown} not measured"
