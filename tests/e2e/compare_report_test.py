@@ -1,0 +1,244 @@
+"""What bench/compare makes of a result: medians, ratios and verdicts in text, and a page that stands alone."""
+
+import copy
+import json
+import pathlib
+import re
+import sys
+import unittest
+import xml.etree.ElementTree
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parents[1] / "bench" / "compare"))
+
+from goals import goals, troubles  # noqa: E402
+from medians import Spread, over_rounds, ratio_between, ratio_over_rounds  # noqa: E402
+from page import page  # noqa: E402
+from report import against, tables  # noqa: E402
+
+NAMES = ("server", "command", "clients", "how", "what", "bytes", "connections", "share_of_r")
+
+
+def fixture():
+    return json.loads((HERE / "compare_result.json").read_text(encoding="utf-8"))
+
+
+def closed(server, clients, *rounds, command="echo hello"):
+    return {"server": server, "command": command, "clients": clients, "rounds": list(rounds)}
+
+
+def rates(*rounds):
+    return [{"per_second": per_second, "r": r} for per_second, r in rounds]
+
+
+def goal(result, start):
+    return next(one for one in goals(result) if one.what.startswith(start))
+
+
+def emptied(value):
+    """The same result, with nothing measured."""
+    if isinstance(value, dict):
+        return {key: inner if key in NAMES else emptied(inner) for key, inner in value.items()}
+    return [emptied(inner) for inner in value] if isinstance(value, list) else None
+
+
+def entry_of(result, server, clients):
+    return next(one for one in result["closed"] if (one["server"], one["clients"]) == (server, clients))
+
+
+class MediansTest(unittest.TestCase):
+    def test_a_ratio_is_taken_within_a_round_and_the_median_afterwards(self):
+        entry = {"rounds": [{"a": 10, "r": 100}, {"a": 90, "r": 100}, {"a": 100, "r": 400}]}
+        self.assertEqual(ratio_over_rounds(entry, "a", "r"), Spread(0.25, 0.1, 0.9))  # of the medians: 0.9
+
+    def test_two_entries_are_paired_round_by_round(self):
+        entry = {"rounds": [{"cpu_us": 100}, {"cpu_us": 300}, {"cpu_us": 900}]}
+        bare = {"rounds": [{"cpu_us": 100}, {"cpu_us": 100}]}
+        self.assertEqual(ratio_between(entry, bare, "cpu_us"), Spread(2, 1, 3))
+
+    def test_what_a_round_lacks_is_left_out(self):
+        entry = {"rounds": [{"a": None, "r": 1}, {"r": 1}, None, {"a": 4, "r": 0}, {"a": 8, "r": 2}]}
+        self.assertEqual(over_rounds(entry, "a"), Spread(6, 4, 8))
+        self.assertEqual(ratio_over_rounds(entry, "a", "r"), Spread(4, 4, 4))
+
+    def test_no_round_at_all_is_not_zero(self):
+        self.assertIsNone(over_rounds({"rounds": []}, "a"))
+        self.assertIsNone(over_rounds(None, "a"))
+
+
+class GoalsTest(unittest.TestCase):
+    def setUp(self):
+        self.result = {
+            "closed": [
+                closed("runwired", 64, *rates((90, 100), (40, 50), (86, 100))),
+                closed("slow", 64, *rates((10, 100), (10, 50), (10, 100))),
+                closed("runwired --spawner=uv", 64, *rates((99, 100))),
+            ],
+            "programs": [closed("quick", 64, *rates((80, 100), (40, 50), (80, 100)))],
+        }
+
+    def test_the_rate_is_judged_by_the_median_ratio_to_r(self):
+        against_r = goal(self.result, "echo hello, 64 clients, against R")
+        self.assertEqual(against_r.measured, Spread(0.86, 0.8, 0.9))
+        self.assertEqual(against_r.verdict(), "met")
+
+    def test_the_best_peer_may_be_a_program_but_no_variant_of_runwired(self):
+        against_peer = goal(self.result, "echo hello, 64 clients, against the best peer (quick)")
+        self.assertEqual(against_peer.measured, Spread(1.075, 1, 1.125))
+        self.assertEqual(against_peer.verdict(), "not met")
+
+    def test_the_daemons_own_cpu_is_judged_in_l(self):
+        self.result["closed"][0]["rounds"] = [{"own_cpu_us": 120, "l_ms": 1.0}]
+        self.assertEqual(goal(self.result, "CPU of the daemon alone, 64").measured.median, 0.12)
+        self.assertEqual(goal(self.result, "CPU of the daemon alone, 64").verdict(), "met")
+
+    def test_a_limit_that_must_not_be_reached_is_not_met_when_it_is(self):
+        self.assertEqual(goal({"startup_ms": [4, 5, 6]}, "start-up").verdict(), "not met")
+        self.assertEqual(goal({"startup_ms": [4, 4.9, 6]}, "start-up").verdict(), "met")
+
+    def test_a_command_without_a_shell_is_judged_by_the_shells_limit_of_the_same_command(self):
+        self.result["closed"].append(closed("runwired", 8, {"per_second": 150, "r": 50}, command="/bin/true"))
+        self.result["limits"] = [
+            {"command": "echo hello", "rounds": [{"two_processes": 300}]},
+            {"command": "/bin/true", "rounds": [{"two_processes": 100}]},
+        ]
+        self.assertEqual(goal(self.result, "/bin/true, 8 clients").measured, Spread(1.5, 1.5, 1.5))
+
+    def test_idle_connections_are_judged_by_what_each_adds(self):
+        idle = {"server": "runwired", "connections": 1000, "rss_kb_before": 3000, "rss_kb_after": 3900}
+        self.assertEqual(goal({"idle": [idle]}, "1,000 idle connections, RSS").measured.median, 0.9)
+
+    def test_failed_commands_of_runwired_alone_are_counted(self):
+        self.result["closed"][0]["rounds"][1]["failed"] = 2
+        self.result["closed"][1]["rounds"][1]["failed"] = 40
+        self.result["open"] = [{"server": "runwired", "rounds": [{"failed": 0, "gave_up": 3}]}]
+        self.assertEqual(troubles(self.result).median, 5)
+        self.assertEqual(goal(self.result, "commands of runwired").verdict(), "not met")
+
+
+class TablesTest(unittest.TestCase):
+    def test_what_was_not_measured_is_said_to_be(self):
+        for result in ({}, emptied(fixture())):
+            self.assertEqual({one.verdict() for one in goals(result)}, {"not measured"})
+            self.assertIn("0 of 34 met, 0 not met, 34 not measured" if result else "not measured", tables(result))
+
+    def test_no_line_is_wider_than_110_characters(self):
+        result = fixture()
+        result["closed"][1]["server"] = result["big"][0]["server"] = "a server of a long name " * 9
+        result["skipped"] = [["a program", "for a long reason " * 20]]
+        self.assertEqual([one for one in tables(result).splitlines() if len(one) > 110], [])
+
+    def test_columns_stand_under_their_headings(self):
+        table = tables(fixture()).split("echo hello: throughput as a ratio to R\n")[1].split("\n\n")[0]
+        lines = table.splitlines()[1:]
+        ends = [found.end() for found in re.finditer(r"-+", lines[1])]
+        self.assertEqual(len(ends), 6)
+        for row in (lines[0], *lines[2:]):
+            self.assertTrue(all(row[end : end + 2].strip() == "" for end in ends), row)
+            self.assertTrue(all(row[end - 1] != " " for end in ends[1:]), row)
+
+    def test_failures_of_any_server_are_listed(self):
+        text = tables(fixture()).split("What failed\n")[1]
+        self.assertRegex(text, r"socat +echo hello, 64 clients +3 ")
+        self.assertRegex(text, r"Python asyncio +echo hello, open loop at 0.5 R +0 +2,700")
+
+
+class BaselineTest(unittest.TestCase):
+    def setUp(self):
+        self.old, self.now = fixture(), fixture()
+
+    def line(self, start):
+        return next(one for one in against(self.now, self.old).splitlines() if one.startswith(start))
+
+    def slow_down(self, clients, factor):
+        for one in entry_of(self.now, "runwired", clients)["rounds"]:
+            one["per_second"] *= factor
+
+    def test_a_loss_of_a_fifth_is_marked_and_a_twentieth_is_not(self):
+        self.slow_down(64, 0.8)
+        self.slow_down(8, 0.95)
+        self.assertRegex(self.line("runwired, echo hello, 64 clients: rate"), r"-20\.0% +worse$")
+        self.assertRegex(self.line("runwired, echo hello, 8 clients: rate"), r"-5\.0%$")
+        self.assertIn("1 worse, 0 better, 0 new, 0 gone", against(self.now, self.old))
+
+    def test_a_faster_machine_changes_nothing(self):
+        for entry in self.now["closed"] + self.now["programs"]:
+            for one in entry["rounds"]:
+                one["per_second"] *= 2
+                one["r"] *= 2
+        self.assertIn("0 worse, 0 better, 0 new, 0 gone", against(self.now, self.old))
+
+    def test_more_instructions_are_worse(self):
+        self.now["instructions_per_command"]["echo hello"] *= 1.2
+        self.assertRegex(self.line("instructions"), r"61,000 +73,200 +\+20\.0% +worse$")
+
+    def test_what_only_one_of_them_has_is_named(self):
+        self.now["closed"].remove(entry_of(self.now, "Node", 1000))
+        self.old["programs"] = []
+        self.assertRegex(self.line("Node, echo hello, 1,000 clients: rate"), r"gone$")
+        self.assertRegex(self.line("xinetd, echo hello, 8 clients: rate"), r"new$")
+
+
+class PageTest(unittest.TestCase):
+    def setUp(self):
+        self.result = fixture()
+        self.text = page(self.result)
+        self.root = xml.etree.ElementTree.fromstring(self.text)
+
+    def section(self, heading, width="wide"):
+        found = next(one for one in self.root.iter("section") if one.findtext("h2") == heading)
+        return next(one for one in found.iter("div") if one.get("class") == width)
+
+    def words(self, element):
+        return [one.text for one in element.iter("text")]
+
+    def test_it_fetches_and_runs_nothing(self):
+        self.assertNotRegex(self.text, r"https?://|url\(|@import")
+        elements = {one.tag for one in self.root.iter()}
+        self.assertFalse(elements & {"script", "link", "img", "iframe", "object", "image", "use"}, elements)
+        self.assertFalse([one for one in self.root.iter() if {"src", "href"} & set(one.keys())])
+
+    def test_it_is_small(self):
+        self.assertLess(len(self.text.encode()), 200_000)
+
+    def test_every_server_has_its_line_in_wide_and_narrow(self):
+        servers = {one["server"] for one in self.result["closed"] if one["command"] == "echo hello"}
+        for width in ("wide", "narrow"):
+            chart = self.section("Throughput, echo hello", width)
+            self.assertEqual(len(list(chart.iter("polyline"))), len(servers))
+        ends = self.words(self.section("Throughput, echo hello"))
+        for server in servers:
+            self.assertTrue(any(end.startswith(f"{server} 0.") for end in ends), server)
+
+    def test_runwired_has_the_same_color_everywhere_and_no_peer_has_it(self):
+        for heading in ("Throughput, echo hello", "Throughput, /bin/true", "Latency, echo hello, 64 clients"):
+            curves = [one.get("class") for one in self.section(heading).iter("polyline")]
+            self.assertEqual([one for one in curves if "s0" in one.split()], ["curve s0 ours"])
+
+    def test_values_can_be_read_without_a_pointer(self):
+        self.assertIn("runwired 0.89", self.words(self.section("Throughput, echo hello")))
+        self.assertIn("idle 3.32, peak 9.57 MiB", self.words(self.section("Memory of the server")))
+        self.assertIn("gave up 2,700", self.words(self.section("Open loop, echo hello: p99")))
+
+    def test_without_percentiles_the_four_known_ones_make_the_curve(self):
+        for entry in self.result["closed"]:
+            for one in entry["rounds"]:
+                one["percentiles"] = []
+        self.root = xml.etree.ElementTree.fromstring(page(self.result))
+        curve = next(self.section("Latency, echo hello, 64 clients").iter("polyline"))
+        self.assertEqual(len(curve.get("points").split()), 4)
+
+    def test_it_says_what_was_left_out_and_what_makes_it(self):
+        self.assertIn("<td>websocketd</td><td>not in Debian</td>", self.text)
+        self.assertIn("<code>./dev compare --rounds 3</code>", self.text)
+
+    def test_whatever_a_name_holds_is_words(self):
+        self.result["closed"][0]["server"] = self.result["builds"]["go"] = "<b>&\"'"
+        root = xml.etree.ElementTree.fromstring(page(self.result))
+        self.assertTrue(any(one.text == "<b>&\"'" for one in root.iter("td")))
+
+    def test_it_is_whole_when_nothing_was_measured(self):
+        for result in ({}, emptied(self.result)):
+            root = xml.etree.ElementTree.fromstring(page(copy.deepcopy(result)))
+            self.assertEqual(list(root.iter("svg")), [])
+            self.assertTrue(any(one.text == "not measured" for one in root.iter("p")))
