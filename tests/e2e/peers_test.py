@@ -70,7 +70,11 @@ class Peer:
 
     def test_each_command_on_a_connection_gets_a_frame_with_its_output(self):
         connection = self.connect()
-        for command, output in (("echo hello", b"hello\n"), ("exit 3", b""), ("echo e >&2; echo o", b"o\ne\n")):
+        for command, output in (
+            ("echo hello", b"hello\n"),
+            ("exit 3", b""),
+            ("echo e >&2; echo o", b"o\ne\n"),
+        ):
             self.assertEqual(self.answer(connection, command), output)
 
     def test_outputs_longer_than_pipes_come_whole_in_whatever_order_they_are_written(self):
