@@ -136,7 +136,7 @@ static int listen_on(in_port_t port) {
 
 int main(int count, char **words) {
   int listener = listen_on((in_port_t)(count > 1 ? atoi(words[1]) : 0));
-  dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+  dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
   signal(SIGCHLD, reap);
   for (;;) {
     int client = accept(listener, NULL, NULL);
