@@ -91,7 +91,7 @@ def compile_one(words, environment):
         done = subprocess.run(
             words, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True,
             text=True, errors="replace", timeout=COMPILE_DEADLINE_S,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         raise CannotBuild(f"`{' '.join(words)}` took more than {COMPILE_DEADLINE_S} s") from None
     if done.returncode:
