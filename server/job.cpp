@@ -75,6 +75,9 @@ void Job::child_failed(const SpawnFailure& failure) {
       .add("stage", failure.stage)
       .add("errno", uv_err_name(failure.error));
   error_ = reply_to(failure);
+  group_.leader_was_reaped();
+  stdout_pipe_.close();
+  stderr_pipe_.close();
   settle(kExit | kStdout | kStderr);
 }
 

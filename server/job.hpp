@@ -17,6 +17,7 @@
 #include "server/output_log.hpp"
 #include "server/output_pipe.hpp"
 #include "server/process_group.hpp"
+#include "server/process_state.hpp"
 #include "server/spawn.hpp"
 #include "server/uv_handle.hpp"
 
@@ -62,6 +63,7 @@ class Job final : private ChildEvents {
   JobId id() const { return id_; }
   ConnectionId client() const { return client_; }
   JobState state() const { return state_; }
+  bool wants_processor() const { return runwire::wants_processor(group_.leader()); }
   bool has_kill_due() const { return kill_timer_ != nullptr; }
   void drop_leftover();  // closes them; the background process gets SIGPIPE when it next writes
 

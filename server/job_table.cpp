@@ -16,7 +16,9 @@ JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, Jo
       spec_(std::move(how)),
       retired_(store.loop()),
       dispatch_(store.loop(), [this] { start_waiting(); }),
-      young_(store.loop(), young_places(), [this] { start_waiting(); }) {}
+      young_(store.loop(), young_places(),
+             {[this] { start_waiting(); }, [this](JobId id) { return running_.at(id)->wants_processor(); }}) {
+}
 
 bool JobTable::submit(ConnectionId client, std::string command) {
   const std::size_t free_slots = limits_.max_running - std::min(limits_.max_running, running_.size());

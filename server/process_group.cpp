@@ -11,7 +11,9 @@ bool ProcessGroup::is_ours() const {
 }
 
 void ProcessGroup::signal(int number) const {
-  if (is_ours()) kill(-leader_, number);
+  if (!is_ours()) return;
+  const bool is_delivered = kill(-leader_, number) == 0;
+  if (!is_delivered && !reaped_) kill(leader_, number);
 }
 
 bool ProcessGroup::is_empty() const { return !is_ours() || (kill(-leader_, 0) != 0 && errno == ESRCH); }

@@ -16,7 +16,8 @@ class ProcessGroup {
 
   // Sends `signal` to every member. Once the leader is reaped its number may be given to a stranger, so then
   // it is sent only while no process has that number: a number that still names a group is not given away as a
-  // process's (Linux keeps it in use; POSIX XBD 4.14 forbids it), so what answers to it is still ours.
+  // process's (Linux keeps it in use; POSIX XBD 4.14 forbids it), so what answers to it is still ours. A leader that
+  // has not yet made its group gets the signal alone.
   void signal(int signal) const;
 
   bool is_empty() const;

@@ -32,13 +32,16 @@ struct SpawnFailure {
   bool is_transient() const;
 };
 
-// What happens to a child. The receiver must outlive the Child.
+// What happens to a child: child_started(), then child_exited() or child_failed(); or child_failed() alone. The
+// receiver must outlive the Child.
 class ChildEvents {
  public:
   virtual ~ChildEvents() = default;
-  // The read ends of its output, non-blocking; the receiver owns them.
+  // There is a process, which may still fail to become the command. The read ends of its output, non-blocking; the
+  // receiver owns them.
   virtual void child_started(pid_t pid, int stdout_fd, int stderr_fd) = 0;
-  virtual void child_failed(const SpawnFailure& failure) = 0;  // it never ran
+  // The command never ran. Where there was a process it has been reaped.
+  virtual void child_failed(const SpawnFailure& failure) = 0;
   // It has been reaped: its pid is dead from here on.
   virtual void child_exited(ExitStatus status, const Usage& usage) = 0;
 };
@@ -52,16 +55,17 @@ class Child {
 class Spawner {
  public:
   virtual ~Spawner() = default;
-  // One of child_started and child_failed is called for it, perhaps before spawn() returns.
+  // Its first event comes perhaps before spawn() returns. Null where it has failed by then.
   virtual std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) = 0;
 };
 
 // The portable spawner, over uv_spawn(). It cannot tell a child's usage: libuv reaps without asking for it.
 std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop);
 
-// Linux only, else null: starts children in libuv's thread pool without copying the daemon, and tells their
-// usage. It reaps every child of the process, so it cannot stand beside another spawner. It must outlive the
-// children it has started, and the loop must run on until uv_run() returns 0 before it dies.
+// Linux only, else null: starts children without copying the daemon and without waiting for them, and tells their
+// usage. It reaps every child of the process, so it cannot stand beside another spawner, and it takes SIGCHLD from a
+// descriptor: every thread that exists already must have that signal blocked. It must outlive the Childs it has given
+// out, and the loop must run on until uv_run() returns 0 before it dies.
 std::unique_ptr<Spawner> make_native_spawner(uv_loop_t* loop);
 
 }  // namespace runwire

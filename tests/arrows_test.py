@@ -121,10 +121,12 @@ class ArrowsTest(unittest.TestCase):
         for caller in callers:
             self.assertRegex(caller, r"^server/spawn\w*\.cpp$")
 
-    def test_proto_client_and_bench_start_no_process(self):
-        self.assert_called_only_in([], PROCESS_CALLS, ["proto", "client", "bench"])
+    def test_proto_and_client_start_no_process_and_bench_does_where_that_is_measured(self):
+        self.assert_called_only_in([], PROCESS_CALLS, ["proto", "client"])
+        self.assert_called_only_in(["bench/bare_copy.cpp", "bench/bare_spawn.cpp"], PROCESS_CALLS, ["bench"])
 
-    def test_the_server_starts_and_reaps_processes_in_spawn_native_only(self):
+    def test_the_server_starts_processes_in_birth_and_reaps_them_in_spawn_native(self):
+        self.assert_called_only_in(["server/birth.cpp"], ["clone"], ["server"])
         self.assert_called_only_in(["server/spawn_native.cpp"], PROCESS_CALLS, ["server"])
 
     def test_file_names_say_what_is_inside(self):

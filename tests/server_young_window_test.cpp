@@ -1,3 +1,5 @@
+#include <set>
+
 #include "server/young_window.hpp"
 #include "tests/loop_fixture.hpp"
 
@@ -7,7 +9,10 @@ using namespace runwire::test;
 namespace {
 
 struct WindowFixture : LoopFixture {
-  YoungWindow window{loop(), 2, [this] { ++told; }};
+  YoungWindow window{
+      loop(), 2, {[this] { ++told; }, [this](JobId id) { return ++looks, busy.contains(id); }}};
+  std::set<JobId> busy;
+  int looks = 0;
   int told = 0;
 };
 
@@ -50,4 +55,40 @@ TEST_CASE_FIXTURE(WindowFixture, "the end of a command that has grown up gives n
   CHECK(window.has_room());
   window.enter(4);
   CHECK_FALSE(window.has_room());
+}
+
+TEST_CASE_FIXTURE(WindowFixture,
+                  "a command that fights for a processor stays young while others wait for its place") {
+  busy = {1, 2};
+  window.enter(1);
+  window.enter(2);
+  window.await_room();
+  REQUIRE(run_until([this] { return looks >= 4; }));
+  CHECK(told == 0);
+  busy = {2};
+  REQUIRE(run_until([this] { return told == 1; }));
+  window.enter(3);
+  CHECK_FALSE(window.has_room());
+}
+
+TEST_CASE_FIXTURE(WindowFixture,
+                  "a command that fights for a processor without an end grows up all the same") {
+  busy = {1, 2};
+  window.enter(1);
+  window.enter(2);
+  const std::uint64_t begun = uv_hrtime();
+  window.await_room();
+  REQUIRE(run_until([this] { return told == 1; }));
+  CHECK(uv_hrtime() - begun >= (kGrownUpMs - kYoungMs) * 1000000);
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "nobody is looked at while there is room") {
+  window.enter(1);
+  bool over = false;
+  const auto timer = make_timer(loop(), &over);
+  uv_timer_start(
+      timer.get(), [](uv_timer_t* due) { *static_cast<bool*>(due->data) = true; }, 3 * kYoungMs, 0);
+  REQUIRE(run_until([&] { return over; }));
+  CHECK(window.has_room());
+  CHECK(looks == 0);
 }

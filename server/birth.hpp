@@ -1,0 +1,75 @@
+// A child between clone(2) and exec, where it runs in the daemon's memory and beside the daemon's loop.
+//
+// fork() copies the page tables, so its cost grows with the daemon's memory. vfork() lends the memory instead, but
+// stops who calls it until the exec. Nothing makes that stop necessary where the child has a stack of its own and what
+// it reads stays: the kernel tells when it has left (set_tid_address(2), CLONE_CHILD_CLEARTID). Linux only.
+#pragma once
+
+#ifdef __linux__
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <array>
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "server/descriptor.hpp"
+#include "server/direct_call.hpp"
+#include "server/script.hpp"
+
+namespace runwire {
+
+// What the child is told, and what it leaves behind where it fails.
+struct ChildStart {
+  char* const* direct_paths;  // to be tried first, with these words; ends with null
+  char* const* direct_argv;
+  char* const* direct_envp;
+  char* const* argv;
+  char* const* envp;
+  const char* cwd;
+  int stdio[3];
+  int script_fd;                // -1: none
+  const int* signals_to_reset;  // ends with 0
+  rlimit nofile;
+  pid_t daemon;
+  int share_below =
+      0;  // 0: the child has a table of descriptors of its own; else it leaves the daemon's, and takes
+          // the entries below this number with it
+  const char* failed_stage = nullptr;
+  int failed_errno = 0;
+};
+
+// The room that one child is born in. It may be used for the next one, or die, when the child has left.
+class Birth {
+ public:
+  Birth() = default;
+  Birth(const Birth&) = delete;
+  Birth& operator=(const Birth&) = delete;
+  ~Birth();  // waits until the child has left
+
+  // Returns the pid, or a negative errno. REQUIRES: is_over(), and what `start` points to stays until it is over again.
+  pid_t clone_child();
+
+  // The child runs a program of its own, or has ended.
+  bool is_over() const { return occupant_.load(std::memory_order_acquire) == 0; }
+
+  ChildStart start{};
+  // What `start` points into.
+  ShellCall call;
+  DirectCall direct;
+  std::vector<char*> argv, direct_paths, direct_argv;
+  Descriptor script;
+  std::string cwd;
+
+ private:
+  static constexpr std::size_t kStackBytes = 16 * 1024;  // a few frames of system calls
+
+  std::atomic<pid_t> occupant_ = 0;  // the kernel puts 0 here
+  alignas(16) std::array<char, kStackBytes> stack_;
+};
+
+}  // namespace runwire
+
+#endif
