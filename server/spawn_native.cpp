@@ -286,7 +286,7 @@ class NativeSpawner final : public Spawner {
  private:
   SpawnFailure prepare(const SpawnSpec& spec, Spawn& spawn) {
     auto call = shell_call(spec.shell, spec.command, spec.script_dir);
-    if (!call) return {"script", uv_translate_sys_error(errno), spec.script_dir};
+    if (!call) return {"script", uv_translate_sys_error(call.error().errno_value), spec.script_dir};
     spawn.call = std::move(*call);
     spawn.script = Descriptor(spawn.call.script_fd);
     spawn.cwd = spec.cwd;
