@@ -144,7 +144,7 @@ Outcome RemoteShell::conclude(const ReplyHeader& header, std::size_t command_byt
     say(describe(*header.error));
     return {kOwnFailureStatus, true};
   }
-  if (is_original(header)) return conclude_original(command_bytes);
+  if (header.original) return conclude_original(command_bytes);
   tell_how_it_ended(header);
   return {header.status->shell_status(), false};
 }
