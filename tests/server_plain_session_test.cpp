@@ -359,6 +359,16 @@ TEST_CASE_FIXTURE(SessionFixture,
   CHECK(channel.finished);
 }
 
+TEST_CASE_FIXTURE(SessionFixture,
+                  "plain session: white space without end is judged up to a limit, and is a command") {
+  const std::string blank(kJudgedBytes + 600, ' ');
+  for (const char c : blank) receive({&c, 1});
+  receive("GET / HTTP/1.1\r\n");
+  CHECK(channel.dropped == "");
+  go_quiet();
+  CHECK(run_next() == blank + "GET / HTTP/1.1\r\n");
+}
+
 TEST_CASE_FIXTURE(SessionFixture, "plain session: winding up answers a request that was not yet complete") {
   receive(letters(600));
   session->wind_up();
