@@ -120,6 +120,8 @@ Result<ReplyHeader> read_reply(Channel& channel, const ReplySinks& sinks) {
 
 Result<ReplyHeader> run_plain(Channel& channel, std::string_view command, const ReplySinks& sinks) {
   const auto written = channel.write_all(command);
+  if (!written && written.error().code == Errc::timeout)
+    return Error{Errc::timeout, written.error().message + kUnknownOutcome};
   // A server that refuses a command says why before it closes: what it said can be read even now.
   if (!written && written.error().code != Errc::closed) return written.error();
   auto header = read_reply(channel, sinks);

@@ -25,8 +25,8 @@ struct ReplySinks {
 // channel is of no further use: what it would read next belongs to nothing. What the sinks were given before it
 // is output of a command whose outcome is unknown.
 // REQUIRES: check_shell_line(command).ok(), and nothing unread on the channel.
-// ERRORS: closed (the connection ended too early), protocol (the reply breaks the protocol, or is for a part of
-// the command only), io, and whatever a sink returns.
+// ERRORS: closed (the connection ended too early), timeout (the server takes nothing of the command), protocol (the
+// reply breaks the protocol, or is for a part of the command only), io, and whatever a sink returns.
 Result<ReplyHeader> run_plain(Channel& channel, std::string_view command, const ReplySinks& sinks);
 
 // What original servers read of a command in one go, at the least: they take the rest for the next command.
