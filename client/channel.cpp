@@ -41,6 +41,10 @@ Error transfer_error(const char* call, int code) {
   return {gone ? Errc::closed : Errc::io, gone ? why + "; the server ended the connection" : why};
 }
 
+Error stalled(std::chrono::milliseconds patience) {
+  return {Errc::timeout, "write: the server took nothing for " + std::to_string(patience.count()) + " ms"};
+}
+
 bool would_wait(int code) { return code == EAGAIN || code == EWOULDBLOCK; }
 
 // For poll(2): -1 without a deadline.
@@ -83,16 +87,19 @@ Result<std::size_t> Channel::read_some(char* buffer, std::size_t size, Deadline 
   }
 }
 
-Result<Written> Channel::write_all(std::string_view bytes) {
+Result<Written> Channel::write_all(std::string_view bytes, std::chrono::milliseconds patience) {
+  auto deadline = std::chrono::steady_clock::now() + patience;
   while (!bytes.empty()) {
     const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), kSendFlags);
     if (n >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(n));
+      deadline = std::chrono::steady_clock::now() + patience;
       continue;
     }
     if (errno == EINTR) continue;
     if (!would_wait(errno)) return transfer_error("write", errno);
-    const auto ready = await(POLLIN | POLLOUT, std::nullopt);
+    const auto ready = await(POLLIN | POLLOUT, deadline);
+    if (!ready && ready.error().code == Errc::timeout) return stalled(patience);
     RUNWIRE_TRY(ready);
     if ((*ready & POLLOUT) == 0 && (*ready & POLLIN) != 0) return Written::stopped_by_answer;
   }

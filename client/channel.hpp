@@ -20,6 +20,10 @@ enum class Written {
   stopped_by_answer,  // the peer takes no more and has already begun to answer: read on, the rest was not sent
 };
 
+// How long a peer may take no byte at all of what is written to it: a server always reads while it runs nothing, so
+// one that does not has stopped. For its answer there is no such limit, because a command may run for days.
+inline constexpr std::chrono::milliseconds kWritePatience{30000};
+
 class Channel {
  public:
   using Deadline = std::optional<std::chrono::steady_clock::time_point>;
@@ -34,9 +38,9 @@ class Channel {
   Result<std::size_t> read_some(char* buffer, std::size_t size, Deadline deadline = std::nullopt);
 
   // Writes all bytes, without SIGPIPE. It never deadlocks with a peer that answers before it has read
-  // everything: it then stops, see Written.
-  // ERRORS: closed (the peer has gone, or interrupted), io.
-  Result<Written> write_all(std::string_view bytes);
+  // everything: it then stops, see Written. `patience` begins anew with every byte that the peer takes.
+  // ERRORS: closed (the peer has gone, or interrupted), timeout (it took nothing for so long), io.
+  Result<Written> write_all(std::string_view bytes, std::chrono::milliseconds patience = kWritePatience);
 
   // True if read_some() would not wait: bytes or the end are there. Between a request and the next this means
   // that the peer has closed, or sends what nobody asked for.

@@ -1,7 +1,6 @@
 #include "client/dial.hpp"
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -11,8 +10,9 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
-#include <memory>
 #include <string>
+
+#include "client/resolver.hpp"
 
 namespace runwire {
 namespace {
@@ -29,11 +29,15 @@ Error cannot(const Attempt& attempt, Errc code, const std::string& why_and_what_
   return {code, "cannot connect to " + to_string(attempt.target) + ": " + why_and_what_next};
 }
 
-Error timed_out(const Attempt& attempt) {
+std::string time_allowed(const Attempt& attempt) {
   const auto ms = attempt.timeout.count();
-  const std::string waited = ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
+  return ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
+}
+
+Error timed_out(const Attempt& attempt) {
   return cannot(attempt, Errc::timeout,
-                "no answer within " + waited + "; check the address and the firewall, or allow more time");
+                "no answer within " + time_allowed(attempt) +
+                    "; check the address and the firewall, or allow more time");
 }
 
 Error connect_error(const Attempt& attempt, int code) {
@@ -126,27 +130,27 @@ Result<UniqueFd> dial_ip(const Attempt& attempt, const addrinfo& to, Clock::time
   return fd;
 }
 
-using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
-
-Result<AddressList> resolve(const Attempt& attempt) {
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const std::string port = std::to_string(attempt.target.port);
-  const int failure = ::getaddrinfo(attempt.target.host.c_str(), port.c_str(), &hints, &found);
-  if (failure == 0) return AddressList(found, &::freeaddrinfo);
-  const char* why = failure == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(failure);
-  return cannot(attempt, Errc::invalid_argument,
-                "host '" + attempt.target.host + "' is unknown (" + why +
-                    "); check the name, or use an address in numbers");
+Error resolve_error(const Attempt& attempt, const Error& error) {
+  const std::string host = "host '" + attempt.target.host + "'";
+  switch (error.code) {
+    case Errc::timeout:
+      return cannot(attempt, error.code,
+                    host + " was not found within " + time_allowed(attempt) +
+                        "; use an address in numbers, or allow more time");
+    case Errc::invalid_argument:
+      return cannot(
+          attempt, error.code,
+          host + " is unknown (" + error.message + "); check the name, or use an address in numbers");
+    default:
+      return cannot(attempt, error.code, error.message + "; use an address in numbers");
+  }
 }
 
 // Each address gets its share of the time that is left: a silent first one (an IPv6 route that goes nowhere)
 // must not use up what a good second one needs.
 Result<UniqueFd> dial_host(const Attempt& attempt) {
-  auto addresses = resolve(attempt);
-  if (!addresses) return addresses.error();
+  auto addresses = resolve(attempt.target.host, attempt.target.port, attempt.deadline);
+  if (!addresses) return resolve_error(attempt, addresses.error());
   int untried = 0;
   for (const addrinfo* to = addresses->get(); to != nullptr; to = to->ai_next) ++untried;
   Result<UniqueFd> last = cannot(attempt, Errc::io, "the host has no address; name another HOST");

@@ -9,8 +9,8 @@
 
 namespace runwire {
 
-// A connected, blocking, close-on-exec stream socket. `timeout` is for all of the host's addresses together; it
-// does not cover the resolver, which has its own limits (resolv.conf(5)).
+// A connected, blocking, close-on-exec stream socket. `timeout` is for everything together: finding the
+// host's addresses and trying one after the other.
 // ERRORS: refused (nobody listens, no such socket, no permission), timeout, invalid_argument (unknown host, path
 // too long), io (everything else). Each message names the address, the cause and the next step.
 Result<UniqueFd> dial(const Address& address, std::chrono::milliseconds timeout);

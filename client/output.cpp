@@ -4,13 +4,27 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <string>
 
 #include "client/printable.hpp"
 
 namespace runwire {
+namespace {
+
+enum class Room { there, interrupted };
+
+Room await_room(int fd, int interrupt_fd) {
+  pollfd watched[] = {{fd, POLLOUT, 0}, {interrupt_fd, POLLIN, 0}};  // poll ignores a negative fd
+  while (::poll(watched, 2, -1) < 0 && errno == EINTR) {
+  }
+  return watched[1].revents != 0 ? Room::interrupted : Room::there;
+}
+
+}  // namespace
 
 void occupy_standard_descriptors() {
   // The wrong way round on purpose: reading from what was a closed stdin, and writing to what was a closed
@@ -19,16 +33,19 @@ void occupy_standard_descriptors() {
     if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
-Status write_fully(int fd, std::string_view bytes, std::string_view name) {
+Status write_fully(int fd, std::string_view bytes, std::string_view name, int interrupt_fd) {
   while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (interrupt_fd >= 0 && await_room(fd, interrupt_fd) == Room::interrupted)
+      return Error{Errc::closed, "interrupted"};
+    // More than a pipe takes at once would wait in write(2), where nobody looks for an interrupt.
+    const std::size_t size = interrupt_fd < 0 ? bytes.size() : std::min<std::size_t>(bytes.size(), PIPE_BUF);
+    const ssize_t n = ::write(fd, bytes.data(), size);
     if (n >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(n));
       continue;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      pollfd room = {fd, POLLOUT, 0};
-      ::poll(&room, 1, -1);
+      await_room(fd, interrupt_fd);
     } else if (errno != EINTR) {
       const std::string why = std::string(name) + ": " + std::strerror(errno);
       return Error{Errc::io, why + "; the rest of the output is lost, and the command's exit status with it"};

@@ -12,9 +12,10 @@ namespace runwire {
 void occupy_standard_descriptors();
 
 // Writes all of `bytes` to `fd`, also where somebody else has made it non-blocking (its flags are shared with
-// other processes and are not touched). `name` is for the message.
-// ERRORS: io ("stdout: No space left on device; ...").
-Status write_fully(int fd, std::string_view bytes, std::string_view name);
+// other processes and are not touched). `name` is for the message. It ends as soon as `interrupt_fd` is readable,
+// however long whoever reads `fd` stands still; -1: never.
+// ERRORS: io ("stdout: No space left on device; ..."), closed (interrupted).
+Status write_fully(int fd, std::string_view bytes, std::string_view name, int interrupt_fd = -1);
 
 // One line on stderr, "runwire: " and `text` made printable. That it can't be written can't be told anywhere.
 void say(std::string_view text);

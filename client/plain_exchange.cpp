@@ -69,10 +69,7 @@ Status Reply::take_header(std::string_view json) {
   if (!parsed) return Error{Errc::protocol, parsed.error().message + kNotRunwired};
   header_ = *parsed;
   has_header_ = true;
-  if (header_.error && header_.len != 0)
-    return Error{Errc::protocol, "the server reports '" + header_.error->error +
-                                     "' and sends output with it" + kUnknownOutcome};
-  if (!header_.error && !header_.status && !is_original(header_))
+  if (!header_.error && !header_.status && !header_.original)
     return Error{Errc::protocol, std::string("the reply has no exit status") + kUnknownOutcome};
   reader_.expect_payload(header_.len);
   out_left_ = header_.len - header_.stderr_bytes.value_or(0);
@@ -123,6 +120,8 @@ Result<ReplyHeader> read_reply(Channel& channel, const ReplySinks& sinks) {
 
 Result<ReplyHeader> run_plain(Channel& channel, std::string_view command, const ReplySinks& sinks) {
   const auto written = channel.write_all(command);
+  if (!written && written.error().code == Errc::timeout)
+    return Error{Errc::timeout, written.error().message + kUnknownOutcome};
   // A server that refuses a command says why before it closes: what it said can be read even now.
   if (!written && written.error().code != Errc::closed) return written.error();
   auto header = read_reply(channel, sinks);
@@ -130,10 +129,6 @@ Result<ReplyHeader> run_plain(Channel& channel, std::string_view command, const 
   if (!header || header->error || sent_whole) return header;
   return Error{Errc::protocol,
                std::string("the server answered before it had the whole command") + kUnknownOutcome};
-}
-
-bool is_original(const ReplyHeader& header) {
-  return !header.error && !header.status && !header.reason && !header.stdout_bytes && !header.stderr_bytes;
 }
 
 }  // namespace runwire

@@ -19,18 +19,15 @@ struct ReplySinks {
 };
 
 // Sends `command` and passes on the reply, in constant memory however large it is. From a server that tells no
-// byte counts (see is_original) all output goes to `out`.
+// byte counts all output goes to `out`.
 //
 // OK means that the reply arrived whole; it may still be an error frame (`error` is set). After an error the
 // channel is of no further use: what it would read next belongs to nothing. What the sinks were given before it
 // is output of a command whose outcome is unknown.
 // REQUIRES: check_shell_line(command).ok(), and nothing unread on the channel.
-// ERRORS: closed (the connection ended too early), protocol (the reply breaks the protocol, or is for a part of
-// the command only), io, and whatever a sink returns.
+// ERRORS: closed (the connection ended too early), timeout (the server takes nothing of the command), protocol (the
+// reply breaks the protocol, or is for a part of the command only), io, and whatever a sink returns.
 Result<ReplyHeader> run_plain(Channel& channel, std::string_view command, const ReplySinks& sinks);
-
-// A server of the original protocol, whose header has `filename` and `len` only: it tells no exit status.
-bool is_original(const ReplyHeader& header);
 
 // What original servers read of a command in one go, at the least: they take the rest for the next command.
 inline constexpr std::size_t kOriginalCommandBytes = 1024;

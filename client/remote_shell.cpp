@@ -84,22 +84,26 @@ ReplySinks RemoteShell::sinks() {
   if (options_.verbose)
     sinks.header = [](std::string_view json) { say("reply header: " + std::string(json)); };
   sinks.out = [this](std::string_view bytes) {
-    if (!converters_) return write_fully(STDOUT_FILENO, bytes, "stdout");
-    return write_fully(STDOUT_FILENO, converters_->out.convert(bytes), "stdout");
+    return converters_ ? put(STDOUT_FILENO, converters_->out.convert(bytes), "stdout")
+                       : put(STDOUT_FILENO, bytes, "stdout");
   };
   sinks.err = [this](std::string_view bytes) {
-    if (!converters_) return write_fully(STDERR_FILENO, bytes, "stderr");
-    return write_fully(STDERR_FILENO, converters_->err.convert(bytes), "stderr");
+    return converters_ ? put(STDERR_FILENO, converters_->err.convert(bytes), "stderr")
+                       : put(STDERR_FILENO, bytes, "stderr");
   };
   return sinks;
+}
+
+Status RemoteShell::put(int fd, std::string_view bytes, std::string_view name) const {
+  return write_fully(fd, bytes, name, interrupt_ == nullptr ? -1 : interrupt_->fd());
 }
 
 // The next reply must not begin with half a character of this one, not even after a failure.
 Status RemoteShell::flush_converters() {
   if (!converters_) return Ok{};
   const std::string out = converters_->out.finish(), err = converters_->err.finish();
-  RUNWIRE_TRY(write_fully(STDOUT_FILENO, out, "stdout"));
-  return write_fully(STDERR_FILENO, err, "stderr");
+  RUNWIRE_TRY(put(STDOUT_FILENO, out, "stdout"));
+  return put(STDERR_FILENO, err, "stderr");
 }
 
 Result<std::string> RemoteShell::encode(const std::string& line) {
@@ -144,7 +148,7 @@ Outcome RemoteShell::conclude(const ReplyHeader& header, std::size_t command_byt
     say(describe(*header.error));
     return {kOwnFailureStatus, true};
   }
-  if (is_original(header)) return conclude_original(command_bytes);
+  if (header.original) return conclude_original(command_bytes);
   tell_how_it_ended(header);
   return {header.status->shell_status(), false};
 }

@@ -65,6 +65,7 @@ class RemoteShell {
   Result<std::string> encode(const std::string& line);
   Result<ReplyHeader> exchange(std::string_view command);
   ReplySinks sinks();
+  Status put(int fd, std::string_view bytes, std::string_view name) const;
   Status flush_converters();
   Outcome fail(const Error& error);
   Outcome conclude(const ReplyHeader& header, std::size_t command_bytes);

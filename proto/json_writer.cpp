@@ -39,6 +39,20 @@ void append_escaped(std::string& out, char c) {
   out += kHex[c & 0xf];
 }
 
+// printf(3) would write the decimal comma of a locale that has one; without decimals it writes none.
+void append_thousandths(std::string& out, double value) {
+  double whole = 0;
+  auto thousandths = static_cast<int>(std::lround(std::modf(std::fabs(value), &whole) * 1000));
+  if (thousandths == 1000) {
+    whole += 1;
+    thousandths = 0;
+  }
+  const bool negative = value < 0 && (whole > 0 || thousandths > 0);
+  char digits[352];  // DBL_MAX
+  std::snprintf(digits, sizeof digits, "%s%.0f.%03d", negative ? "-" : "", whole, thousandths);
+  out += digits;
+}
+
 }  // namespace
 
 std::string json_quote(std::string_view text) {
@@ -82,10 +96,8 @@ JsonWriter& JsonWriter::number_or_null(std::string_view name, std::optional<std:
 
 JsonWriter& JsonWriter::decimal(std::string_view name, double value) {
   assert(std::isfinite(value));  // JSON has no word for the others
-  char digits[352];              // DBL_MAX in %.3f
-  std::snprintf(digits, sizeof digits, "%.3f", value);
   key(name);
-  out_ += digits;
+  append_thousandths(out_, value);
   return *this;
 }
 

@@ -14,8 +14,9 @@ inline constexpr std::uint64_t kMaxPayloadBytes = std::uint64_t{1}
                                                   << 53;  // what every JSON reader holds exactly
 
 inline constexpr std::size_t kMaxCommandBytes = std::size_t{1} << 20;
-inline constexpr std::size_t kUncutBytes = 512;  // a burst below this cannot have been cut by TCP
-inline constexpr unsigned kBurstQuietMs = 10;    // silence that ends a longer burst
+inline constexpr std::size_t kUncutBytes = 512;    // a burst below this cannot have been cut by TCP
+inline constexpr std::size_t kJudgedBytes = 8192;  // of a request, to tell a command from HTTP and the like
+inline constexpr unsigned kBurstQuietMs = 10;      // silence that ends a longer burst
 
 inline constexpr unsigned kLingerQuietMs = 200;  // grace: quiet after the exit that ends the wait ...
 inline constexpr unsigned kLingerCapMs = 1000;   // ... and how long a grandchild may keep it up

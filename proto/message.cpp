@@ -18,6 +18,11 @@ namespace dom = simdjson::dom;
 constexpr std::string_view kReasonNames[] = {"exited",       "signal",    "timeout",     "idle-timeout",
                                              "output-limit", "cancelled", "client-gone", "shutdown"};
 
+// What a server of this protocol says and one of the original protocol does not, be it as null.
+constexpr std::string_view kNewKeys[] = {"stdout",    "stderr", "code",  "signal", "reason",
+                                         "truncated", "cut",    "usage", "error"};
+constexpr std::size_t kShownBytes = 32;  // of a wrong value
+
 Error broken(std::string why) { return {Errc::protocol, "reply header: " + std::move(why)}; }
 
 bool has_duplicate(std::vector<std::string_view> keys) {
@@ -68,6 +73,8 @@ class Fields {
     return get<dom::object>(key, "must be an object");
   }
 
+  bool has(std::string_view key) const { return object_.at_key(key).error() == simdjson::SUCCESS; }
+
   void fail(std::string_view key, std::string_view why) {
     if (failure_.empty()) failure_ = json_quote(key) + " " + std::string(why);
   }
@@ -95,7 +102,9 @@ std::optional<ExitStatus> read_status(Fields& fields) {
   if (code) return ExitStatus::exited(static_cast<int>(*code));
   if (!signal) return std::nullopt;
   const int number = signal_number(*signal);
-  if (number == 0) fields.fail("signal", "names no signal that is known here");
+  if (number == 0)
+    fields.fail("signal",
+                "names no signal that is known here: " + json_quote(signal->substr(0, kShownBytes)));
   return ExitStatus::killed(number);
 }
 
@@ -137,6 +146,10 @@ Result<ReplyHeader> read_reply_header(dom::object object) {
   header.status = read_status(fields);
   if (const auto reason = fields.text("reason")) header.reason = reason_named(*reason);
   header.error = read_error(fields);
+  if (header.error && header.status) fields.fail("error", "and a status exclude each other");
+  if (header.error && header.len != 0) fields.fail("error", "and output exclude each other");
+  header.original =
+      std::none_of(std::begin(kNewKeys), std::end(kNewKeys), [&](auto key) { return fields.has(key); });
   auto usage = read_usage(fields);
   RUNWIRE_TRY(usage);
   header.usage = *usage;

@@ -58,6 +58,7 @@ struct ReplyHeader {
   bool cut = false;        // something still held a pipe: more output may have followed
   Usage usage;
   std::optional<ErrorReply> error;  // then len is 0 and there is no status
+  bool original = false;  // read only: none of the above but filename and len stood there, not even as null
 };
 
 // REQUIRES: either `error`, or all of the optional fields but those of `usage`.
@@ -65,7 +66,8 @@ std::string to_json(const ReplyHeader& header);
 std::string to_json(const ErrorReply& error);  // the header of an error frame
 
 // Strict: an object without duplicate keys at any level, UTF-8, nested at most kMaxHeaderDepth deep, nothing
-// after it; `len` an integer 0..2^53; stdout + stderr, where present, equal to `len`. Unknown keys are ignored.
+// after it; `len` an integer 0..2^53; stdout + stderr, where present, equal to `len`; `error` without output and
+// without a status. Unknown keys are ignored.
 // ERRORS: Errc::protocol, naming the field.
 Result<ReplyHeader> parse_reply_header(std::string_view json);
 

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <optional>
 
+#include "proto/limits.hpp"
+
 namespace runwire {
 namespace {
 
@@ -60,7 +62,8 @@ bool may_start_target(char c) {
 
 // `line` starts with a method's name and a blank, in letters of any case.
 Opening judge_after_method(std::string_view method, std::string_view line, bool line_is_whole) {
-  if (line.substr(0, method.size()) == method) return Opening::http;  // no shell command is named so
+  // Of the commands only libwww-perl's GET, HEAD and POST are named so; they can be had by their path.
+  if (line.substr(0, method.size()) == method) return Opening::http;
   const auto target = line.find_first_not_of(kBlanks, method.size());
   if (target == line.npos) return line_is_whole ? Opening::plain : Opening::undecided;
   if (!may_start_target(line[target])) return Opening::plain;
@@ -82,9 +85,7 @@ std::optional<Opening> judge_method(std::string_view line, bool line_is_whole) {
   return std::nullopt;
 }
 
-}  // namespace
-
-Opening judge_opening(std::string_view bytes) {
+Opening judge_beginning(std::string_view bytes) {
   if (bytes.empty()) return Opening::undecided;
   if (bytes[0] == '\0') return Opening::session;
   if (bytes[0] == '\x16') return Opening::tls;
@@ -102,6 +103,13 @@ Opening judge_opening(std::string_view bytes) {
   // Whatever the method is called: no shell line ends in "HTTP/1.1" and a carriage return.
   if (carriage_return && ends_in_http_version(line)) return Opening::http;
   return judge_method(line, line_is_whole).value_or(Opening::plain);
+}
+
+}  // namespace
+
+Opening judge_opening(std::string_view bytes) {
+  const Opening opening = judge_beginning(bytes.substr(0, kJudgedBytes));
+  return opening == Opening::undecided && bytes.size() >= kJudgedBytes ? Opening::plain : opening;
 }
 
 }  // namespace runwire

@@ -18,7 +18,11 @@ enum class Opening {
   ssh,        // an SSH banner
 };
 
-// Judges what has been received of one request so far. On longer input it changes its mind only from `undecided`,
+// Judges what has been received of one request so far, by its first kJudgedBytes: what is undecided then is plain.
+// So the cost of a request that comes in small pieces, each of which is a reason to judge again, stays bounded; and
+// the request lines that HTTP asks every sender and receiver to support fit in (8000 bytes, RFC 9112 section 3).
+//
+// On longer input it changes its mind only from `undecided`,
 // and from `plain` to `http` where a first line of any words turns out to end in "HTTP/1.1" and CR LF. A shell line
 // whose first word merely equals a method in lower case (`head -1 file`, `patch -p1`) is plain.
 Opening judge_opening(std::string_view bytes);

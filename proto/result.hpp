@@ -24,6 +24,7 @@ enum class Errc {
 struct Error {
   Errc code;
   std::string message;
+  int errno_value = 0;  // of the system call that failed, where the caller is promised it; else 0
 };
 
 // Either a T or an Error. REQUIRES: value() only when ok(), error() only when not.

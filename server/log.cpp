@@ -85,6 +85,7 @@ Line::Line(Level level, std::string_view event) : enabled_(log::enabled(level)) 
   if (!enabled_) return;
   text_ = "time=" + timestamp() + " level=" + std::string(kLevelNames[static_cast<std::size_t>(level)]);
   add("event", event);
+  event_end_ = text_.size();
 }
 
 Line& Line::add(std::string_view key, std::string_view value) {
@@ -99,7 +100,7 @@ Line& Line::add(std::string_view key, std::int64_t value) {
 
 Line::~Line() {
   if (!enabled_) return;
-  if (g_dropped > 0) add("dropped", g_dropped);
+  if (g_dropped > 0) text_.insert(event_end_, " dropped=" + std::to_string(g_dropped));
   if (text_.size() > kMaxLineBytes - 1) text_.resize(kMaxLineBytes - 1);
   text_ += '\n';
   g_dropped = write_without_waiting(text_) ? 0 : g_dropped + 1;

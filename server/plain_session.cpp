@@ -17,7 +17,7 @@ PlainSession::PlainSession(ConnectionId id, ByteChannel& channel, JobTable& jobs
     : id_(id), channel_(channel), jobs_(jobs), store_(store), request_memory_(requests) {}
 
 void PlainSession::received(std::string_view bytes) {
-  if (state_ == State::over || winding_up_) return;
+  if (state_ == State::over || last_reply_) return;
   collect(bytes);
   if (state_ == State::collecting) consider();
 }
@@ -28,12 +28,15 @@ void PlainSession::collect(std::string_view bytes) {
     excess_ = Excess::too_long;
   else if (!request_memory_.extend(bytes.size()))
     excess_ = Excess::no_memory;
-  if (excess_ == Excess::none) {
+  if (excess_ == Excess::none)
     request_ += bytes;
-  } else {
-    request_ = {};
-    request_memory_.give_back(request_memory_.held());
-  }
+  else
+    forget_request();
+}
+
+void PlainSession::forget_request() {
+  request_ = {};
+  request_memory_.give_back(request_memory_.held());
 }
 
 void PlainSession::consider() {
@@ -52,7 +55,7 @@ bool PlainSession::refuse_opening(Opening opening) {
     case Opening::undecided:
       return false;
     case Opening::session:
-      winding_up_ = true;
+      last_reply_ = true;
       reply_error(error_name::kProtocol,
                   "a command cannot start with a NUL byte, and this runwired speaks the plain protocol only");
       return true;
@@ -139,17 +142,20 @@ void PlainSession::pump_reply() {
 
 void PlainSession::go_on() {
   state_ = State::collecting;
-  if (winding_up_ || (eof_ && !has_request())) return end();
+  if (last_reply_ || (!has_request() && (eof_ || winding_up_))) return end();
+  if (winding_up_) return refuse_for_shutdown();
   if (has_request()) consider();
 }
 
 void PlainSession::wind_up() {
   winding_up_ = true;
-  if (state_ != State::collecting) return;
-  if (has_request())
-    reply_error(error_name::kShutdown, "runwired is shutting down and did not start this command");
-  else
-    end();
+  if (state_ == State::collecting) go_on();
+}
+
+void PlainSession::refuse_for_shutdown() {
+  last_reply_ = true;
+  forget_request();
+  reply_error(error_name::kShutdown, "runwired is shutting down and did not start this command");
 }
 
 void PlainSession::end() {

@@ -31,7 +31,8 @@ class PlainSession {
   void drained();
   void command_finished(JobResult result);
 
-  // Ends the conversation when what is under way has been answered.
+  // Starts no more commands: the one that runs is answered, one that came behind it is told that it was not
+  // started, and the conversation ends.
   void wind_up();
 
  private:
@@ -39,6 +40,7 @@ class PlainSession {
   enum class Excess { none, too_long, no_memory };
 
   void collect(std::string_view bytes);
+  void forget_request();
   bool has_request() const { return !request_.empty() || excess_ != Excess::none; }
   void consider();
   bool refuse_opening(Opening opening);
@@ -47,6 +49,7 @@ class PlainSession {
   void reply_error(std::string_view error, std::string message);
   void pump_reply();
   void go_on();
+  void refuse_for_shutdown();
   void end();
 
   const ConnectionId id_;
@@ -56,7 +59,8 @@ class PlainSession {
   State state_ = State::collecting;
   Excess excess_ = Excess::none;  // the request under way is to be refused whole, and is not kept
   bool eof_ = false;              // the client sends no more
-  bool winding_up_ = false;       // what it has sent beyond the present command is not wanted
+  bool winding_up_ = false;       // no command is started any more
+  bool last_reply_ = false;       // what is answered now ends the conversation
   std::string request_;
   MemoryLease request_memory_;
   std::unique_ptr<ReplyStream> reply_;

@@ -21,10 +21,11 @@ Result<int> write_script(const std::string& command, const std::string& dir) {
   while (!left.empty()) {
     const ssize_t written = ::write(*fd, left.data(), left.size());
     if (written <= 0) {
-      Error error{Errc::io,
-                  "cannot write the command to a temporary file in " + dir + ": " + std::strerror(errno)};
+      const int cause = written < 0 ? errno : EIO;  // before close() can change it
       close(*fd);
-      return error;
+      return Error{Errc::io,
+                   "cannot write the command to a temporary file in " + dir + ": " + std::strerror(cause),
+                   cause};
     }
     left.remove_prefix(static_cast<std::size_t>(written));
   }

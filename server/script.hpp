@@ -19,7 +19,7 @@ struct ShellCall {
 
 // `SHELL -c COMMAND`, as popen(3) and Python's shell=True do it. A longer command is put into an unnamed file
 // in `script_dir`, which the shell reads and evaluates; the shell closes it before the command's first word runs.
-// ERRORS: Errc::io where that file can't be written.
+// ERRORS: Errc::io where that file can't be written; its errno_value is not 0.
 Result<ShellCall> shell_call(const std::string& shell, const std::string& command,
                              const std::string& script_dir);
 

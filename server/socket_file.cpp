@@ -126,11 +126,11 @@ Result<SocketFile> SocketFile::listen(const std::string& path, int backlog) {
   if (fd < 0) return failed_call("socket", path);
   SocketFile file(path, fd);
   if (bind_privately(fd, *address) != 0) return failed_call("bind", path);
-  if (::listen(fd, backlog) != 0) return failed_call("listen", path);
   struct stat facts {};
-  lstat(path.c_str(), &facts);
+  if (lstat(path.c_str(), &facts) != 0) return failed_call("socket", path);
   file.device_ = facts.st_dev;
   file.inode_ = facts.st_ino;
+  if (::listen(fd, backlog) != 0) return failed_call("listen", path);
   return file;
 }
 

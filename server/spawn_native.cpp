@@ -214,7 +214,7 @@ class NativeSpawner final : public Spawner {
 
   SpawnFailure prepare(const SpawnSpec& spec, Birth& birth, Pipe& out, Pipe& err) {
     auto call = shell_call(spec.shell, spec.command, spec.script_dir);
-    if (!call) return {"script", uv_translate_sys_error(errno), spec.script_dir};
+    if (!call) return {"script", uv_translate_sys_error(call.error().errno_value), spec.script_dir};
     birth.call = std::move(*call);
     birth.script = Descriptor(birth.call.script_fd);
     birth.cwd = spec.cwd;

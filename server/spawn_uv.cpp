@@ -84,7 +84,7 @@ class UvSpawner : public Spawner {
     // uv_spawn() says ENOENT for a missing directory and for a missing program alike.
     if (const int error = chdir_error(spec.cwd); error != 0) return {"cwd", error, spec.cwd};
     auto call = shell_call(spec.shell, spec.command, spec.script_dir);
-    if (!call) return {"script", uv_translate_sys_error(errno), spec.script_dir};
+    if (!call) return {"script", uv_translate_sys_error(call.error().errno_value), spec.script_dir};
     const Descriptor script(call->script_fd);
     Pipe out, err;
     if (const int error = out.open(); error != 0) return {"pipe", error};

@@ -36,8 +36,11 @@ struct SpillFile::Request {
 namespace {
 
 Error cannot_create(const std::string& dir) {
-  return {Errc::io, "cannot create a temporary file in " + dir + ": " + std::strerror(errno) +
-                        "; name another directory with --spill-dir"};
+  const int cause = errno;
+  return {Errc::io,
+          "cannot create a temporary file in " + dir + ": " + std::strerror(cause) +
+              "; name another directory with --spill-dir",
+          cause};
 }
 
 }  // namespace

@@ -206,6 +206,14 @@ TEST_CASE("channel: a peer that answers and does not read cannot deadlock a long
   CHECK(pair.client.read_some(buffer, sizeof buffer).value() == 4);
 }
 
+TEST_CASE("channel: a peer that takes nothing more is given up after the patience allowed") {
+  Pair pair;
+  const auto written = pair.client.write_all(std::string(64 << 20, 'x'), 20ms);
+  REQUIRE(!written.ok());
+  CHECK(written.error().code == Errc::timeout);
+  CHECK(written.error().message == "write: the server took nothing for 20 ms");
+}
+
 TEST_CASE("channel: writing to a peer that has gone is an error and no signal") {
   struct sigaction before = {}, default_action = {};
   default_action.sa_handler = SIG_DFL;

@@ -78,7 +78,7 @@ TEST_CASE("exchange: from a server that tells no counts everything is stdout") {
   const Heard heard = hear(frame(R"({"filename": "cls.txt", "len": 7})", "out\nerr"));
   REQUIRE(heard.header.ok());
   CHECK(heard.out == "out\nerr");
-  CHECK(is_original(*heard.header));
+  CHECK(heard.header->original);
 }
 
 TEST_CASE("exchange: an empty output calls no sink") {
@@ -159,6 +159,7 @@ TEST_CASE("exchange: a reply with counts and without a status is no success") {
   CHECK(says(error_for(frame(R"({"len":0,"stdout":0,"stderr":0})", "")), "the reply has no exit status"));
   CHECK(says(error_for(frame(R"({"len":0,"reason":"exited","code":null})", "")),
              "the reply has no exit status"));
+  CHECK(says(error_for(frame(R"({"len":0,"code":null,"signal":null})", "")), "the reply has no exit status"));
 }
 
 TEST_CASE("exchange: an error frame that carries output is a protocol error") {

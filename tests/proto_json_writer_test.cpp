@@ -2,16 +2,21 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <clocale>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "proto/json_writer.hpp"
 #include "proto/message.hpp"
 #include "proto/utf8.hpp"
+#include "tests/scratch_dir.hpp"
 
 using namespace runwire;
+using runwire::test::ScratchDir;
 
 namespace {
 
@@ -34,6 +39,13 @@ std::string with_replacements(std::string_view text) {
   return out;
 }
 
+std::string decimal_text(double value) {
+  JsonWriter json;
+  json.decimal("d", value);
+  const std::string object = std::move(json).finish();
+  return object.substr(5, object.size() - 6);
+}
+
 double decimal_round_trip(double value) {
   JsonWriter json;
   json.number("len", 0).begin_object("usage").decimal("wall_ms", value).end_object();
@@ -41,6 +53,29 @@ double decimal_round_trip(double value) {
   REQUIRE(header.ok());
   return *header->usage.wall_ms;
 }
+
+// A locale whose numbers have a comma, for the test; the one before comes back with its end.
+class DecimalComma {
+ public:
+  DecimalComma() : before_(std::setlocale(LC_NUMERIC, nullptr)) {
+    for (const char* name : {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "fr_FR.utf8"})
+      if (std::setlocale(LC_NUMERIC, name) != nullptr) return;
+    const std::string make = "localedef -i de_DE -f UTF-8 '" + dir_.path("comma") + "' >/dev/null 2>&1";
+    if (std::system(make.c_str()) != 0) return;
+    ::setenv("LOCPATH", dir_.path().c_str(), 1);
+    std::setlocale(LC_NUMERIC, "comma");
+    ::unsetenv("LOCPATH");
+  }
+  DecimalComma(const DecimalComma&) = delete;
+  DecimalComma& operator=(const DecimalComma&) = delete;
+  ~DecimalComma() { std::setlocale(LC_NUMERIC, before_.c_str()); }
+
+  bool is_there() const { return *std::localeconv()->decimal_point == ','; }
+
+ private:
+  std::string before_;
+  ScratchDir dir_;
+};
 
 }  // namespace
 
@@ -100,6 +135,33 @@ TEST_CASE("json: integers are exact to their last digit") {
   json.number("a", std::numeric_limits<std::int64_t>::min())
       .number("b", std::numeric_limits<std::int64_t>::max());
   CHECK(std::move(json).finish() == R"({"a":-9223372036854775808,"b":9223372036854775807})");
+}
+
+TEST_CASE("json: decimals are rounded to three places, which are always there") {
+  const std::pair<double, const char*> written[] = {{0, "0.000"},
+                                                    {-0.0, "0.000"},
+                                                    {1e-9, "0.000"},
+                                                    {0.0005001, "0.001"},
+                                                    {0.9996, "1.000"},
+                                                    {1.213, "1.213"},
+                                                    {12.05, "12.050"},
+                                                    {-5.5, "-5.500"},
+                                                    {-0.25, "-0.250"},
+                                                    {-0.0001, "0.000"},
+                                                    {999.9996, "1000.000"},
+                                                    {4503599627370495.5, "4503599627370495.500"},
+                                                    {4503599627370496, "4503599627370496.000"}};
+  for (const auto& [value, text] : written) CHECK(decimal_text(value) == text);
+}
+
+TEST_CASE("json: decimals have a point, whatever the locale has") {
+  const DecimalComma locale;
+  if (!locale.is_there()) {
+    MESSAGE("this system has no locale with a decimal comma");
+    return;
+  }
+  CHECK(decimal_text(1.5) == "1.500");
+  CHECK(decimal_text(1e20) == "100000000000000000000.000");
 }
 
 TEST_CASE("json: decimals have three places and are numbers at any size") {

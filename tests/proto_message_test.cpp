@@ -128,6 +128,12 @@ TEST_CASE("message: the header of an original server leaves all but filename and
   CHECK_FALSE(header->reason.has_value());
   CHECK_FALSE(header->stdout_bytes.has_value());
   CHECK_FALSE(header->error.has_value());
+  CHECK(header->original);
+}
+
+TEST_CASE("message: no header that this protocol writes is taken for an original server's") {
+  CHECK_FALSE(reread(reply(ExitStatus::exited(0), Reason::exited)).original);
+  CHECK_FALSE(parse_reply_header(to_json(ErrorReply{"limit", "too long", "", "", {}}))->original);
 }
 
 TEST_CASE("message: every prefix of a header is refused") {

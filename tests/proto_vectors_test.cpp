@@ -160,6 +160,7 @@ std::string describe(const ReplyHeader& header) {
   append(text, "sys_ms", header.usage.sys_ms);
   append(text, "max_rss_kb", header.usage.max_rss_kb);
   if (header.error) append_error(text, *header.error);
+  if (header.original) text += " original";
   return text.substr(1);
 }
 

@@ -131,6 +131,25 @@ TEST_CASE("log: a line is never longer than a pipe takes at once, and still ends
   CHECK(line.back() == '\n');
 }
 
+TEST_CASE("log: the count of dropped lines is told whatever the length of the line that tells it") {
+  log::set_level(log::Level::info);
+  std::string text;
+  {
+    PipedStderr stderr_pipe;
+    stderr_pipe.fill();
+    for (int i = 0; i < 3; ++i) log::info("lost");
+    stderr_pipe.take();
+    {
+      auto event = log::info("long");
+      for (int i = 0; i < 20; ++i) event.add("value", std::string(1 << 20, '\x01'));
+    }
+    text = stderr_pipe.take();
+  }
+  log::set_level(log::Level::error);
+  CHECK(text.size() == 4096);
+  CHECK(body_of(text).starts_with("level=info event=long dropped=3 value="));
+}
+
 TEST_CASE("log: what a full stderr cannot take is dropped without waiting, counted, and told later") {
   log::set_level(log::Level::info);
   std::string text;

@@ -312,11 +312,61 @@ TEST_CASE_FIXTURE(SessionFixture,
   start_next();
   session->wind_up();
   CHECK_FALSE(channel.finished);
-  receive("second");
   end_last();
   CHECK(replies().size() == 1);
   CHECK(channel.finished);
   CHECK(nothing_started());
+}
+
+TEST_CASE_FIXTURE(
+    SessionFixture,
+    "plain session: winding up tells a command behind the running one that it was not started") {
+  const bool kBefore = true, kAfter = false;  // the winding up
+  for (const bool comes : {kBefore, kAfter}) {
+    CAPTURE(comes);
+    channel = FakeChannel();
+    session = std::make_unique<PlainSession>(1, channel, jobs, store, requests);
+    receive("first");
+    start_next();
+    if (comes == kBefore) receive("second");
+    session->wind_up();
+    if (comes == kAfter) receive("second");
+    end_last();
+    REQUIRE(replies().size() == 2);
+    CHECK(replies()[0].error() == "");
+    CHECK(last_error() == error_name::kShutdown);
+    CHECK(channel.finished);
+    CHECK(requests.left() == kRequestMemoryBytes);
+    CHECK(nothing_started());
+  }
+}
+
+TEST_CASE_FIXTURE(SessionFixture,
+                  "plain session: winding up while a reply is under way answers what came behind, once") {
+  channel.blocked = true;
+  receive("first");
+  run_next("output");
+  receive("second");
+  session->wind_up();
+  REQUIRE(channel.flow(channel.waiting));
+  session->drained();
+  receive("third");
+  CHECK_FALSE(channel.finished);
+  REQUIRE(channel.flow(channel.waiting));
+  session->drained();
+  REQUIRE(replies().size() == 2);
+  CHECK(last_error() == error_name::kShutdown);
+  CHECK(channel.finished);
+}
+
+TEST_CASE_FIXTURE(SessionFixture,
+                  "plain session: white space without end is judged up to a limit, and is a command") {
+  const std::string blank(kJudgedBytes + 600, ' ');
+  for (const char c : blank) receive({&c, 1});
+  receive("GET / HTTP/1.1\r\n");
+  CHECK(channel.dropped == "");
+  go_quiet();
+  CHECK(run_next() == blank + "GET / HTTP/1.1\r\n");
 }
 
 TEST_CASE_FIXTURE(SessionFixture, "plain session: winding up answers a request that was not yet complete") {

@@ -1,6 +1,11 @@
+#include <sys/resource.h>
+
 #include <array>
+#include <cerrno>
+#include <csignal>
 
 #include "server/script.hpp"
+#include "tests/loop_fixture.hpp"
 #include "tests/scratch_dir.hpp"
 
 using namespace runwire;
@@ -54,4 +59,22 @@ TEST_CASE("script: a directory that cannot take the file is named") {
   REQUIRE(!call.ok());
   CHECK(call.error().code == Errc::io);
   CHECK(call.error().message.find("/no/such/dir: No such file or directory") != std::string::npos);
+  CHECK(call.error().errno_value == ENOENT);
+}
+
+TEST_CASE("script: a file that cannot take the whole command is an error with its cause, and is closed") {
+  const ScratchDir dir;
+  const auto open_before = open_descriptors();
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const auto handled = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit little{4096, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &little);
+  const auto call = shell_call("/bin/sh", std::string(kMaxArgumentBytes, 'x'), dir.path());
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handled);
+  REQUIRE(!call.ok());
+  CHECK(call.error().errno_value == EFBIG);
+  CHECK(call.error().message.ends_with(dir.path() + ": File too large"));
+  CHECK(open_descriptors() == open_before);
 }

@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import socket
+import struct
 import subprocess
 import termios
 import threading
@@ -89,6 +90,10 @@ class Terminal:
         assert not SANITIZER.search(self.shown), self.shown.decode()
 
 
+def waiting_bytes(pipe):
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
+
+
 @functools.cache
 def edits_lines():
     """Is it the build with libedit?"""
@@ -155,6 +160,20 @@ class Prompt(PromptCase):
         terminal = self.terminal(self.serve(flood).address, stdout=subprocess.DEVNULL)
         terminal.run(b"yes")
         self.assertTrue(streaming.wait(DEADLINE_S))
+        terminal.type(CTRL_C)
+        terminal.await_shown(b"interrupted: ")
+
+    def test_ctrl_c_is_heard_while_nobody_reads_its_output(self):
+        def flood(connection):
+            connection.recv(64)
+            connection.sendall(frame({"filename": "cls.txt", "len": 1 << 50}))
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    connection.sendall(b"x" * 65536)
+
+        terminal = self.terminal(self.serve(flood).address)
+        terminal.run(b"yes")
+        until(lambda: waiting_bytes(terminal.process.stdout) > 60000, "the client to have filled the pipe")
         terminal.type(CTRL_C)
         terminal.await_shown(b"interrupted: ")
 

@@ -156,6 +156,7 @@ FIELDS = {
     "usage": lambda value: isinstance(value, dict),
     "error": is_text, "message": is_text, "stage": is_text, "errno": is_text, "retry_ms": is_integer,
 }  # fmt: skip
+NEW_KEYS = set(FIELDS) - {"filename", "len", "message", "stage", "errno", "retry_ms"}  # no original server has these
 USAGE = {"wall_ms": is_number, "user_ms": is_number, "sys_ms": is_number, "max_rss_kb": is_integer}
 
 
@@ -168,12 +169,15 @@ def known(value, fields):
 
 
 def parse_header(header):
-    found = known(load(header), FIELDS)
+    everything = load(header)
+    found = known(everything, FIELDS)
     require("len" in found, "len is missing")
-    require(not ("code" in found and "signal" in found), "code and signal")
+    status = {"code", "signal"} & set(found)
+    require(len(status) <= 1, "code and signal")
+    require("error" not in found or (not status and found["len"] == 0), "error and a status or output")
     if "stdout" in found or "stderr" in found:
         require(found.get("stdout", 0) + found.get("stderr", 0) == found["len"], "sizes do not add up")
-    return {**found, "usage": known(found.get("usage", {}), USAGE)}
+    return {**found, "usage": known(found.get("usage", {}), USAGE), "original": not set(everything) & NEW_KEYS}
 
 
 def read_frames(stream):
@@ -211,7 +215,7 @@ def in_words(header):
             words += [key] if value else []
         elif value is not None and (key != "reason" or value in REASONS):
             words.append(f"{key}={value:.3f}" if key.endswith("_ms") and key in USAGE else f"{key}={value}")
-    return " ".join(words)
+    return " ".join(words + (["original"] if header["original"] else []))
 
 
 def meaning(rest):

@@ -13,6 +13,7 @@ LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 CALL_NUMBER, FIRST_ARGUMENT = 0, 16  # offsets in struct seccomp_data
 
 SOCKET_CALL = {"x86_64": 41, "aarch64": 198, "riscv64": 198}.get(platform.machine())
+LISTEN_CALL = {"x86_64": 50, "aarch64": 201, "riscv64": 201}.get(platform.machine())
 
 
 def instruction(code, value, if_true=0, if_false=0):
@@ -30,6 +31,16 @@ def without_netlink():
         instruction(RETURN, ALLOW),
     ])  # fmt: skip
     install(program)
+
+
+def without_listen():
+    """For Popen's preexec_fn: from here on listen(2) fails, as it does where another has taken the port since bind."""
+    install(b"".join([
+        instruction(LOAD, CALL_NUMBER),
+        instruction(JUMP_IF_EQUAL, LISTEN_CALL, 0, 1),
+        instruction(RETURN, FAIL | errno.EADDRINUSE),
+        instruction(RETURN, ALLOW),
+    ]))  # fmt: skip
 
 
 def install(program):

@@ -6,6 +6,7 @@ import unittest
 
 import plain
 import process
+from client import unread_bytes
 from daemon import DaemonCase, until
 
 UNBOUNDED_S = "1000"
@@ -96,6 +97,23 @@ class Shutdown(DaemonCase):
         self.assertEqual(running.reply().stdout, b"done\n")
         answer = running.rest()
         self.assertTrue(answer == b"" or b'"error":"shutdown"' in answer, answer)
+        self.assert_ended()
+        self.assertFalse(os.path.exists(canary))
+
+    def test_a_command_sent_behind_the_running_one_is_told_that_it_was_not_started(self):
+        """promise 57"""
+        self.daemon = self.start("--drain-timeout", UNBOUNDED_S, "--log-level", "debug")
+        gate, bell, canary = self.gate(), self.bell(), self.path("canary")
+        connection = self.connect(self.daemon.unix)
+        connection.send(f"echo > {bell}; read x < {gate}; echo done")
+        bell.wait()
+        connection.send(f"touch {canary}")
+        until(lambda: unread_bytes(connection.socket) == 0, "the second command to have been read")
+        self.terminate()
+        gate.open()
+        self.assertEqual(connection.reply().stdout, b"done\n")
+        self.assert_error(connection.reply(), "shutdown")
+        self.assertEqual(connection.rest(), b"")
         self.assert_ended()
         self.assertFalse(os.path.exists(canary))
 

@@ -6,6 +6,7 @@ import stat
 import threading
 import unittest
 
+import seccomp
 from daemon import DaemonCase
 from other_user import NOBODY, needs_root
 
@@ -51,6 +52,11 @@ class SocketFile(DaemonCase):
             done.set()
             watcher.join()
         self.assertLessEqual(set(seen), {0o600})
+
+    @unittest.skipUnless(seccomp.LISTEN_CALL, "does not know this machine's number of listen(2)")
+    def test_none_stays_behind_where_listening_fails(self):
+        self.assert_start_refused("listen", listen=self.listen, preexec_fn=seccomp.without_listen)
+        self.assertFalse(os.path.exists(self.file))
 
     def test_one_that_a_killed_daemon_left_is_replaced(self):
         """promise 50"""
