@@ -67,7 +67,7 @@ class Birth {
   static constexpr std::size_t kStackBytes = 16 * 1024;  // a few frames of system calls
 
   std::atomic<pid_t> occupant_ = 0;  // the kernel puts 0 here
-  alignas(16) std::array<char, kStackBytes> stack_;
+  alignas(16) std::array<char, kStackBytes> stack_{};
 };
 
 }  // namespace runwire

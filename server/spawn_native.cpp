@@ -97,12 +97,12 @@ class ChildSignal {
 
   int descriptor() const { return fd_.get(); }
   void take() const {
-    signalfd_siginfo one;  // there is only one pending at a time, for any number of children
+    signalfd_siginfo one{};  // there is only one pending at a time, for any number of children
     [[maybe_unused]] const ssize_t size = read(fd_.get(), &one, sizeof one);
   }
 
  private:
-  sigset_t set_, before_;
+  sigset_t set_{}, before_{};
   Descriptor fd_;
 };
 
