@@ -1,6 +1,8 @@
 #include "proto/json_writer.hpp"
 
+#include <algorithm>
 #include <cassert>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -39,6 +41,15 @@ void append_escaped(std::string& out, char c) {
   out += kHex[c & 0xf];
 }
 
+constexpr double kWholeNumbers = 1e15;    // below it a double's whole part is an int64
+constexpr std::size_t kUsualBytes = 320;  // of a reply's header
+
+void append_number(std::string& out, std::int64_t value) {
+  char digits[24];
+  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
+  out.append(digits, end);
+}
+
 // printf(3) would write the decimal comma of a locale that has one; without decimals it writes none.
 void append_thousandths(std::string& out, double value) {
   double whole = 0;
@@ -47,46 +58,75 @@ void append_thousandths(std::string& out, double value) {
     whole += 1;
     thousandths = 0;
   }
-  const bool negative = value < 0 && (whole > 0 || thousandths > 0);
-  char digits[352];  // DBL_MAX
-  std::snprintf(digits, sizeof digits, "%s%.0f.%03d", negative ? "-" : "", whole, thousandths);
-  out += digits;
+  if (value < 0 && (whole > 0 || thousandths > 0)) out += '-';
+  if (whole < kWholeNumbers) {
+    append_number(out, static_cast<std::int64_t>(whole));
+  } else {
+    char digits[352];  // DBL_MAX
+    std::snprintf(digits, sizeof digits, "%.0f", whole);
+    out += digits;
+  }
+  const char places[] = {'.', static_cast<char>('0' + thousandths / 100),
+                         static_cast<char>('0' + thousandths / 10 % 10),
+                         static_cast<char>('0' + thousandths % 10)};
+  out.append(places, sizeof places);
 }
 
-}  // namespace
+bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
-std::string json_quote(std::string_view text) {
-  std::string out = "\"";
-  out.reserve(text.size() + 2);
+// Nearly all text is plain, and appended in one go.
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
   while (!text.empty()) {
+    const auto plain =
+        static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const std::size_t size = utf8_character(text);
     if (size == 1)
       append_escaped(out, text[0]);
     else if (size == 0)
       out += "\xef\xbf\xbd";  // U+FFFD
     else
-      out += text.substr(0, size);
+      out.append(text.substr(0, size));
     text.remove_prefix(size == 0 ? 1 : size);
   }
-  return out += '"';
+  out += '"';
+}
+
+}  // namespace
+
+std::string json_quote(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 2);
+  append_quoted(out, text);
+  return out;
+}
+
+JsonWriter::JsonWriter() {
+  out_.reserve(kUsualBytes);
+  out_ += '{';
 }
 
 void JsonWriter::key(std::string_view name) {
   if (!first_) out_ += ',';
   first_ = false;
-  out_ += json_quote(name);
-  out_ += ':';
+  assert(std::all_of(name.begin(), name.end(), is_plain));
+  out_ += '"';
+  out_.append(name);
+  out_ += "\":";
 }
 
 JsonWriter& JsonWriter::text(std::string_view name, std::string_view value) {
   key(name);
-  out_ += json_quote(value);
+  append_quoted(out_, value);
   return *this;
 }
 
 JsonWriter& JsonWriter::number(std::string_view name, std::int64_t value) {
   key(name);
-  out_ += std::to_string(value);
+  append_number(out_, value);
   return *this;
 }
 

@@ -9,8 +9,11 @@
 
 namespace runwire {
 
+// REQUIRES of every key: printable ASCII without quotes and backslashes.
 class JsonWriter {
  public:
+  JsonWriter();
+
   JsonWriter& text(std::string_view key, std::string_view value);
   JsonWriter& number(std::string_view key, std::int64_t value);
   JsonWriter& number_or_null(std::string_view key, std::optional<std::int64_t> value);
@@ -25,7 +28,7 @@ class JsonWriter {
 
  private:
   void key(std::string_view name);
-  std::string out_ = "{";
+  std::string out_;
   bool first_ = true;
 };
 

@@ -29,7 +29,7 @@ namespace runwire {
 namespace {
 
 // A table of descriptors up to this size is copied for the child.
-constexpr int kCopiedDescriptors = 64;
+constexpr int kCopiedDescriptors = 200;
 constexpr std::size_t kIdleBirths = 16;  // kept for the next children
 
 // Descriptors with small numbers, kept for handing pipes to children. Where the daemon has many descriptors open, a
@@ -111,12 +111,23 @@ double milliseconds(const timeval& time) {
 }
 
 // The kernel counts the memory that a child has borrowed as the child's: a peak below the daemon's own is not known.
-std::optional<std::int64_t> own_peak(long child_kb) {
-  rusage daemon{};
-  getrusage(RUSAGE_SELF, &daemon);
-  if (child_kb <= daemon.ru_maxrss) return std::nullopt;
-  return child_kb;
-}
+class DaemonPeak {
+ public:
+  std::optional<std::int64_t> child_peak(long child_kb) {
+    if (child_kb > known_kb_) known_kb_ = now_kb();  // it only grows
+    if (child_kb <= known_kb_) return std::nullopt;
+    return child_kb;
+  }
+
+ private:
+  static long now_kb() {
+    rusage daemon{};
+    getrusage(RUSAGE_SELF, &daemon);
+    return daemon.ru_maxrss;
+  }
+
+  long known_kb_ = 0;
+};
 
 // To the group, and to a child that has not yet made it: it blocks all signals until it has.
 void kill_child(pid_t pid) {
@@ -290,7 +301,7 @@ class NativeSpawner final : public Spawner {
     usage.wall_ms = static_cast<double>(uv_hrtime()) / 1e6 - started.started_ms;
     usage.user_ms = milliseconds(ended.usage.ru_utime);
     usage.sys_ms = milliseconds(ended.usage.ru_stime);
-    usage.max_rss_kb = own_peak(ended.usage.ru_maxrss);
+    usage.max_rss_kb = peak_.child_peak(ended.usage.ru_maxrss);
     const bool killed = WIFSIGNALED(ended.status);
     events.child_exited(
         killed ? ExitStatus::killed(WTERMSIG(ended.status)) : ExitStatus::exited(WEXITSTATUS(ended.status)),
@@ -322,6 +333,7 @@ class NativeSpawner final : public Spawner {
   std::vector<std::unique_ptr<Birth>> idle_;
   std::vector<UnderWay> under_way_;
   std::unordered_map<pid_t, Started> children_;  // not yet reaped
+  DaemonPeak peak_;
   ChildSignal signal_;
   Handle<uv_poll_t> reaper_;
 };
