@@ -112,10 +112,8 @@ JsonWriter::JsonWriter() {
 void JsonWriter::key(std::string_view name) {
   if (!first_) out_ += ',';
   first_ = false;
-  assert(std::all_of(name.begin(), name.end(), is_plain));
-  out_ += '"';
-  out_.append(name);
-  out_ += "\":";
+  append_quoted(out_, name);
+  out_ += ':';
 }
 
 JsonWriter& JsonWriter::text(std::string_view name, std::string_view value) {

@@ -9,7 +9,6 @@
 
 namespace runwire {
 
-// REQUIRES of every key: printable ASCII without quotes and backslashes.
 class JsonWriter {
  public:
   JsonWriter();

@@ -195,7 +195,7 @@ void Job::leave_if_over() {
     const std::uint64_t left = kill_due_ms_ - std::min(kill_due_ms_, uv_now(store_.loop()));
     uv_timer_start(kill_timer_.get(), deliver<&Job::on_kill>, std::min(kGroupLookMs, left), 0);
   }
-  if (kill_timer_ || stdout_pipe_.is_open() || stderr_pipe_.is_open()) return;
+  if (kill_timer_ || holds_pipe()) return;
   enter(JobState::over);
   sink_.job_over(id_);
 }

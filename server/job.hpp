@@ -65,6 +65,7 @@ class Job final : private ChildEvents {
   JobState state() const { return state_; }
   bool wants_processor() const { return runwire::wants_processor(group_.leader()); }
   bool has_kill_due() const { return kill_timer_ != nullptr; }
+  bool holds_pipe() const { return stdout_pipe_.is_open() || stderr_pipe_.is_open(); }
   void drop_leftover();  // closes them; the background process gets SIGPIPE when it next writes
 
  private:

@@ -103,8 +103,13 @@ void JobTable::job_finished(JobId id) {
 
 void JobTable::bound_leftovers() {
   if (leftovers_.size() <= limits_.max_leftovers) return;
-  log::warn("leftover-dropped").add("job", static_cast<std::int64_t>(leftovers_.begin()->first));
-  leftovers_.begin()->second->drop_leftover();
+  // Without those that only wait for a kill that is due, and the last one, which is most likely over in a moment.
+  const auto holds_pipe = [](const auto& entry) { return entry.second->holds_pipe(); };
+  const auto held = std::count_if(leftovers_.begin(), leftovers_.end(), holds_pipe);
+  if (static_cast<std::size_t>(held) <= limits_.max_leftovers) return;
+  const auto oldest = std::find_if(leftovers_.begin(), leftovers_.end(), holds_pipe);
+  log::warn("leftover-dropped").add("job", static_cast<std::int64_t>(oldest->first));
+  oldest->second->drop_leftover();
 }
 
 void JobTable::job_over(JobId id) {

@@ -15,7 +15,9 @@ OutputLog::Room OutputLog::room(std::size_t want) {
   if (!failure_.empty()) return {store_.scratch(), std::min(want, kReadBytes)};
   if (!file_) {
     const std::size_t in_memory = std::min({want, kReadBytes, kStreamMemoryBytes - memory_.held()});
-    if (in_memory > 0 && store_.memory().left() >= in_memory) return {store_.scratch(), in_memory};
+    // What large outputs may not take: a small one would have to wait behind them for a buffer, and for the disk.
+    const std::size_t reserved = memory_.held() < kSmallOutputBytes ? 0 : kSmallOutputReserveBytes;
+    if (in_memory > 0 && store_.memory().left() >= in_memory + reserved) return {store_.scratch(), in_memory};
     if (!open_file()) return {store_.scratch(), std::min(want, kReadBytes)};
   }
   if (!filling_) filling_ = store_.take_buffer();
@@ -23,7 +25,7 @@ OutputLog::Room OutputLog::room(std::size_t want) {
     waiting_ = true;
     store_.wait_for_buffer(this, [this] {
       waiting_ = false;
-      on_progress_();
+      tell_progress();
     });
   }
   if (!filling_) return {};
@@ -77,7 +79,13 @@ void OutputLog::on_written(std::size_t expected, ssize_t written) {
   } else if (fill_ > 0) {
     write_out();
   }
-  on_progress_();
+  tell_progress();
+}
+
+// Whoever is told may seal the log, and so replace what is being called.
+void OutputLog::tell_progress() const {
+  const auto tell = on_progress_;
+  tell();
 }
 
 void OutputLog::fail(std::string why) {

@@ -49,6 +49,7 @@ class OutputLog {
   bool open_file();
   void write_out();
   void on_written(std::size_t expected, ssize_t written);
+  void tell_progress() const;
   void fail(std::string why);
 
   OutputStore& store_;

@@ -20,6 +20,9 @@ namespace runwire {
 inline constexpr std::size_t kReadBytes = 64 * 1024;         // a pipe's default capacity (pipe(7))
 inline constexpr std::size_t kStreamMemoryBytes = 1 << 20;   // of one stream; the rest spills
 inline constexpr std::size_t kOutputMemoryBytes = 32 << 20;  // of all streams together
+inline constexpr std::size_t kSmallOutputBytes = 64 * 1024;
+inline constexpr std::size_t kSmallOutputReserveBytes = 8
+                                                        << 20;  // of those, for streams that are still small
 inline constexpr std::size_t kSpillBufferBytes = 256 * 1024;
 inline constexpr std::size_t kSpillBuffers = 8;  // libuv's pool has four threads
 

@@ -142,7 +142,8 @@ void Server::turn_away(Connection& connection, std::string_view reason, std::str
   ErrorReply reply{std::string(error), std::move(message), "", "", {}};
   if (error == error_name::kBusy) reply.retry_ms = kFlushMs;
   connection.turn_away(reply);
-  if (turned_away_.size() > std::min(kMaxTurnedAway, max_connections_ / 4)) connection.close();
+  const std::size_t may_wait = std::clamp<std::size_t>(max_connections_ / 4, 1, kMaxTurnedAway);
+  if (turned_away_.size() > may_wait) connection.close();
 }
 
 void Server::connection_closed(ConnectionId id) {

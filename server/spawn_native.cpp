@@ -12,6 +12,7 @@
 #include <cassert>
 #include <cerrno>
 #include <csignal>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -31,6 +32,9 @@ namespace {
 // A table of descriptors up to this size is copied for the child.
 constexpr int kCopiedDescriptors = 200;
 constexpr std::size_t kIdleBirths = 16;  // kept for the next children
+constexpr std::size_t kScannedChildren = 64;
+constexpr std::size_t kYoungest = 16;
+constexpr std::uint64_t kRescanMs = 50;
 
 // Descriptors with small numbers, kept for handing pipes to children. Where the daemon has many descriptors open, a
 // child shares its table and then takes a copy of the lowest entries only, up to kept_below(): copying ten thousand
@@ -96,9 +100,11 @@ class ChildSignal {
   ~ChildSignal() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
   int descriptor() const { return fd_.get(); }
-  void take() const {
-    signalfd_siginfo one{};  // there is only one pending at a time, for any number of children
-    [[maybe_unused]] const ssize_t size = read(fd_.get(), &one, sizeof one);
+  // One of the children that have ended; 0 for none. There is only one signal pending at a time, for any number.
+  pid_t take() const {
+    signalfd_siginfo one{};
+    const bool is_there = read(fd_.get(), &one, sizeof one) == sizeof one;
+    return is_there ? static_cast<pid_t>(one.ssi_pid) : 0;
   }
 
  private:
@@ -173,13 +179,15 @@ class NativeSpawner final : public Spawner {
         low_(null_.get()),
         reset_(signals_to_reset()),
         daemon_(getpid()),
-        reaper_(make_handle<uv_poll_t>(this, [this, loop](uv_poll_t* handle) {
-          return uv_poll_init(loop, handle, signal_.descriptor());
-        })) {
+        reaper_(make_handle<uv_poll_t>(
+            this,
+            [this, loop](uv_poll_t* handle) { return uv_poll_init(loop, handle, signal_.descriptor()); })),
+        rescan_(make_timer(loop, this)) {
     [[maybe_unused]] const int error =
         uv_poll_start(reaper_.get(), UV_READABLE, deliver<&NativeSpawner::on_child_signal>);
     assert(error == 0);
-    uv_unref(as_handle(reaper_.get()));  // a loop with nothing but this to do is done
+    for (uv_handle_t* handle : {as_handle(reaper_.get()), as_handle(rescan_.get())})
+      uv_unref(handle);  // a loop with nothing but this to do is done
   }
 
   std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) override {
@@ -216,6 +224,7 @@ class NativeSpawner final : public Spawner {
       return {"fork", uv_translate_sys_error(-child.pid)};
     }
     under_way_.push_back({child.pid, std::move(owned), lent});
+    remember_youngest(child.pid);
     child.record = &children_.emplace(child.pid, Started{&child, now_ms}).first->second.child;
     out.write_end = Descriptor();
     err.write_end = Descriptor();
@@ -271,10 +280,33 @@ class NativeSpawner final : public Spawner {
     if (idle_.size() < kIdleBirths) idle_.push_back(std::move(entry.birth));
   }
 
+  // The kernel looks for an ended child by going through all of them. Where there are many, those are asked after that
+  // are likely to have ended: the one that the signal names, which may stand for others, and the youngest. What else
+  // has ended is found a little later.
   void on_child_signal(int, int) {
-    signal_.take();
+    const pid_t named = signal_.take();
+    if (children_.size() <= kScannedChildren) return reap_all();
+    reap(named);
+    for (const pid_t pid : std::exchange(youngest_, {}))
+      if (children_.contains(pid) && !reap(pid)) youngest_.push_back(pid);
+    if (uv_is_active(as_handle(rescan_.get())) == 0)
+      uv_timer_start(rescan_.get(), deliver<&NativeSpawner::reap_all>, kRescanMs, 0);
+  }
+
+  void reap_all() {
+    while (reap(-1)) continue;
+  }
+
+  bool reap(pid_t which) {
     Ended ended{};
-    while ((ended.pid = wait4(-1, &ended.status, WNOHANG, &ended.usage)) > 0) end(ended);
+    ended.pid = wait4(which, &ended.status, WNOHANG, &ended.usage);
+    if (ended.pid > 0) end(ended);
+    return ended.pid > 0;
+  }
+
+  void remember_youngest(pid_t pid) {
+    if (youngest_.size() == kYoungest) youngest_.pop_front();
+    youngest_.push_back(pid);
   }
 
   struct Started {
@@ -333,9 +365,11 @@ class NativeSpawner final : public Spawner {
   std::vector<std::unique_ptr<Birth>> idle_;
   std::vector<UnderWay> under_way_;
   std::unordered_map<pid_t, Started> children_;  // not yet reaped
+  std::deque<pid_t> youngest_;                   // the last that were started, or those of them that live
   DaemonPeak peak_;
   ChildSignal signal_;
   Handle<uv_poll_t> reaper_;
+  Handle<uv_timer_t> rescan_;
 };
 
 }  // namespace

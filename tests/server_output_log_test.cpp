@@ -210,3 +210,53 @@ TEST_CASE_FIXTURE(LogFixture, "output log: dies while it writes and while it wai
   run_turns();
   CHECK(progress == 1);
 }
+
+TEST_CASE_FIXTURE(LogFixture,
+                  "output log: large outputs leave memory for small ones, which never wait for a disk") {
+  MemoryLease others(store.memory());
+  REQUIRE(others.extend(kOutputMemoryBytes - kSmallOutputReserveBytes - kSmallOutputBytes));
+  write(pattern(4 * kSmallOutputBytes));
+  REQUIRE(log->file() != nullptr);
+  OutputLog small(store, [] {});
+  write(small, pattern(kSmallOutputBytes));
+  CHECK(small.file() == nullptr);
+  CHECK(bytes_of(small) == pattern(kSmallOutputBytes));
+}
+
+TEST_CASE_FIXTURE(LogFixture,
+                  "output log: one that waits for a buffer may be sealed from within its progress") {
+  std::vector<SpillFile::Buffer> taken;
+  while (auto buffer = store.take_buffer()) taken.push_back(std::move(buffer));
+  MemoryLease others(store.memory());
+  REQUIRE(others.extend(kOutputMemoryBytes));
+  std::unique_ptr<OutputLog> handed_over;
+  int told = 0;
+  log = std::make_unique<OutputLog>(store, [&, name = std::string(100, 'x')] {
+    handed_over = std::move(log);
+    handed_over->seal();
+    told += static_cast<int>(name.size());  // what is called must still be there
+  });
+  CHECK(log->room(10).size == 0);
+  taken.clear();
+  REQUIRE(run_until([&] { return told == 100; }));
+}
+
+TEST_CASE_FIXTURE(LogFixture,
+                  "output log: one that waits for a buffer may die, or outlive whoever it would tell") {
+  std::vector<SpillFile::Buffer> taken;
+  while (auto buffer = store.take_buffer()) taken.push_back(std::move(buffer));
+  MemoryLease others(store.memory());
+  REQUIRE(others.extend(kOutputMemoryBytes));
+  auto reader = std::make_unique<int>(0);
+  OutputLog sealed(store, [&reader = *reader] { ++reader; });
+  CHECK(sealed.room(10).size == 0);
+  CHECK(log->room(10).size == 0);
+  sealed.seal();
+  reader.reset();
+  log.reset();
+  taken.clear();
+  make();
+  REQUIRE(run_until([&] { return log->room(10).size > 0; }));
+  log->commit(0);
+  CHECK(progress == 0);
+}

@@ -1,4 +1,5 @@
 #include <sys/resource.h>
+#include <sys/stat.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
@@ -337,6 +338,23 @@ TEST_CASE_FIXTURE(
   all.clear();
   watched.reset();
   CHECK(open_descriptors() == before);
+}
+
+TEST_CASE_FIXTURE(Native, "spawn, native: each of a hundred children is told of, however many end at once") {
+  REQUIRE(mkfifo(dir.path("gate").c_str(), 0600) == 0);
+  const Descriptor gate(open(dir.path("gate").c_str(), O_RDWR | O_CLOEXEC));
+  std::vector<std::unique_ptr<Watched>> all;
+  std::vector<std::unique_ptr<Child>> children;
+  for (int i = 0; i < 100; ++i) {
+    all.push_back(std::make_unique<Watched>());
+    children.push_back(spawner->spawn(spec("read line < gate; exit " + std::to_string(i)), *all.back()));
+  }
+  const std::string lines(100, '\n');
+  REQUIRE(write(gate.get(), lines.data(), lines.size()) == 100);
+  REQUIRE(run_until(
+      [&] { return std::all_of(all.begin(), all.end(), [](const auto& one) { return one->is_over(); }); }));
+  for (std::size_t i = 0; i < all.size(); ++i)
+    CHECK(all[i]->status == ExitStatus::exited(static_cast<int>(i)));
 }
 
 TEST_CASE_FIXTURE(Native, "spawn, native: a child that fails in a shared table leaves nothing behind") {

@@ -263,18 +263,26 @@ class PeersTest(BenchCase):
         long_stderr_first = "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero"
         self.assertEqual(self.measure("-c", "1", "-n", "2", address, long_stderr_first)["right"], 2)
 
-    def test_the_comparison_measures_every_server_with_every_command_and_number_of_clients(self):
-        words = ["--runwired", program(), "--bench", bench_program(), "--json", self.path("all.json")]
-        words += ["--rounds", "1", "--duration", "100ms", "--warmup", "0", "--clients", "1", "3"]
-        compare = [sys.executable, PEERS.parent / "compare_designs", *words]
+    def test_the_comparison_measures_runwired_beside_its_peers_and_writes_result_and_page(self):
+        build = pathlib.Path(program()).parents[1]
+        words = ["--build", build, "--json", self.path("all.json"), "--page", self.path("all.html")]
+        words += ["--rounds", "1", "--duration", "200ms", "--clients", "1", "3", "--commands", "echo hello"]
+        words += ["--servers", "sequential", "asyncio", "--only", "closed", "open", "start"]
+        compare = [sys.executable, PEERS.parent / "compare", *words]
         done = subprocess.run(compare, capture_output=True, text=True, timeout=DEADLINE_S * 2)
         self.assertEqual(done.returncode, 0, done.stderr)
-        cells = json.loads(pathlib.Path(self.path("all.json")).read_text())
-        self.assertEqual(len(cells), 2 * 2 * 6)
-        for cell in cells:
-            with self.subTest(command=cell["command"], clients=cell["clients"], server=cell["server"]):
-                self.assertGreater(cell["reports"][0]["right"], 0)
-                self.assertIn(cell["server"], done.stdout)
+        result = json.loads(pathlib.Path(self.path("all.json")).read_text())
+        cells = {(cell["server"], cell["clients"]): cell["rounds"] for cell in result["closed"]}
+        everywhere = {(server, clients) for server in ("runwired", "asyncio") for clients in (1, 3)}
+        self.assertEqual(set(cells), everywhere | {("sequential", 1)})  # which serves one of three
+        for cell, rounds in cells.items():
+            with self.subTest(cell):
+                self.assertGreater(rounds[0]["per_second"], 0)
+                self.assertGreater(rounds[0]["r"], 0)
+        self.assertEqual([entry["share_of_r"] for entry in result["open"]], [0.3, 0.5, 0.7])
+        self.assertEqual(len(result["startup_ms"]), 10)
+        self.assertIn("runwired", done.stdout)
+        self.assertIn("</html>", pathlib.Path(self.path("all.html")).read_text())
 
 
 if __name__ == "__main__":

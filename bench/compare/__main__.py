@@ -1,0 +1,191 @@
+"""Measures runwired beside the bare limits of this machine and beside what one would use instead.
+
+All of it is measured in rounds, one after the other, so that a machine that drifts does it to all alike; what is told
+are medians of ratios within a round. ./dev compare builds what is needed and runs this.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import shlex
+import sys
+
+import scenarios
+from instructions import COMMAND as INSTRUCTIONS_COMMAND
+from instructions import CannotCount, per_command
+from measured_server import RELEASE, ROOT, Programs, Server, as_many_descriptors_as_allowed, machine, runwired
+from other_programs import PROGRAMS
+from page import page
+from peers import build
+from report import against, tables
+
+KINDS = ("closed", "open", "programs", "big", "idle", "beside", "start", "instructions")
+SHARES = (0.3, 0.5, 0.7)
+IDLE = (1000, 10000)
+STARTS = 10
+# They hold a reply in memory, some of them twice; four of them at once would be too much for most machines.
+BIG_PEERS = ("rust", "sequential", "go")
+OPEN_PEERS = ("rust", "go", "fork")
+SLOW = ("sequential",)  # serves one client of many: measured with one only
+LIMITS_DURATION = "1s"
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="./dev compare", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, help="(%(default)s)")
+    parser.add_argument("--duration", default="3s", help="of one measurement (%(default)s)")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64, 256, 1000], metavar="N")
+    parser.add_argument("--commands", nargs="+", default=["echo hello", "true", "/bin/true", "/bin/ls"], metavar="TEXT")
+    parser.add_argument("--servers", nargs="+", metavar="NAME", help="only these beside runwired")
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of measurement")
+    parser.add_argument("--build", default=str(RELEASE), metavar="DIR", help="where the programs are (%(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="write the result there")
+    parser.add_argument("--page", metavar="FILE", help="write it there as one HTML page")
+    parser.add_argument("--baseline", metavar="FILE", help="an earlier result, to be compared with")
+    return parser.parse_args()
+
+
+def new_result(skipped):
+    lists = ("limits", "copy", "closed", "open", "programs", "big", "idle", "beside", "startup_ms")
+    return {
+        "version": 1,
+        "made_with": shlex.join(["./dev", "compare", *sys.argv[1:]]),
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "builds": {},
+        "skipped": skipped,
+        **{name: [] for name in lists},
+    }
+
+
+class Comparison:
+    def __init__(self, options):
+        self.options = options
+        self.directory = pathlib.Path(options.build)
+        self.programs = Programs(self.directory)
+        runnable, left_out = build(ROOT / "bench" / "peers", ROOT / "build" / "peers")
+        wanted = options.servers or [*runnable, *(program.name for program in PROGRAMS)]
+        self.ours = runwired(str(self.directory / "server" / "runwired"))
+        self.peers = [Server(name, argv) for name, argv in runnable.items() if name in wanted]
+        missing = {program: program.missing() for program in PROGRAMS if program.name in wanted}
+        self.others = [program for program, why in missing.items() if not why]
+        skipped = [[name, why] for name, why in left_out if name in wanted]
+        self.result = new_result(skipped + [[program.name, why] for program, why in missing.items() if why])
+
+    def measures(self, kind):
+        return kind in self.options.only
+
+    def yardsticks(self, command):
+        return scenarios.limits(self.result, self.programs, command, LIMITS_DURATION)
+
+    def round(self):
+        for command in self.options.commands:
+            yardsticks = self.yardsticks(command)
+            if self.measures("closed"):
+                self.closed(command, yardsticks)
+        if self.measures("open"):
+            self.open()
+        if self.measures("big"):
+            for server in [self.ours, *self.named(BIG_PEERS)]:
+                scenarios.big_reply(self.result, self.programs, server)
+        if self.measures("beside"):
+            self.beside()
+
+    def named(self, names):
+        return [peer for peer in self.peers if peer.name in names]
+
+    def closed(self, command, yardsticks):
+        """R is taken anew for each number of clients: within minutes the machine is another one."""
+        for clients in self.options.clients:
+            now = self.programs.spawn_limit(command, LIMITS_DURATION, 2, 4)
+            at_hand = {**yardsticks, "r": now["per_second"]}
+            for server in [self.ours, *self.peers]:
+                if server.name in SLOW and clients > 1:
+                    continue
+                say(f"  {command}, {clients} clients: {server.name}")
+                scenarios.closed(
+                    self.result, self.programs, server, command, clients, self.options.duration, at_hand
+                )
+
+    def open(self):
+        yardsticks = self.yardsticks(scenarios.ECHO)
+        for share in SHARES:
+            for server in [self.ours, *self.named(OPEN_PEERS)]:
+                say(f"  open loop at {share} R: {server.name}")
+                scenarios.open_loop(
+                    self.result, self.programs, server, share, self.options.duration, yardsticks
+                )
+
+    def beside(self):
+        loads = (
+            ("5000 sleeping commands", scenarios.sleeping_commands, 8),
+            ("a slow reader of 500 MB", scenarios.slow_reader, 8),
+            ("64 replies of 1 GiB", scenarios.big_readers, 1),
+        )
+        for what, occupy, clients in loads:
+            say(f"  beside {what}")
+            scenarios.beside(
+                self.result, self.programs, self.ours, what, self.options.duration, occupy, clients
+            )
+
+    def once(self):
+        """What varies little, or takes long."""
+        if self.measures("programs") and self.others:
+            yardsticks = self.yardsticks(scenarios.ECHO)
+            for program in self.others:
+                for clients in (1, 8):
+                    say(f"  {program.name}, {clients} clients")
+                    scenarios.other_program(self.result, program, clients, 3, yardsticks)
+        if self.measures("idle"):
+            for connections in IDLE:
+                say(f"  {connections} idle connections")
+                scenarios.idle(self.result, self.programs, self.ours, connections, self.options.duration)
+        if self.measures("start"):
+            self.result["startup_ms"] = [self.ours.milliseconds_to_ready() for _ in range(STARTS)]
+        if self.measures("instructions"):
+            self.count_instructions()
+
+    def count_instructions(self):
+        try:
+            counted = {command: per_command(self.directory, command) for command in self.options.commands[:2]}
+        except CannotCount as why:
+            self.result["skipped"].append(["instructions", str(why)])
+        else:
+            self.result["instructions_per_command"] = {**counted, "command": INSTRUCTIONS_COMMAND}
+
+    def run(self):
+        for number in range(self.options.rounds):
+            say(f"round {number + 1} of {self.options.rounds}")
+            self.round()
+        self.once()
+        cells = [one for entry in self.result["closed"] for one in entry["rounds"]]
+        self.result["foreign_cpu_share_max"] = max((one["foreign_cpu_share"] or 0 for one in cells), default=None)
+        return self.result
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def main():
+    options = arguments()
+    as_many_descriptors_as_allowed()
+    before = json.loads(pathlib.Path(options.baseline).read_text()) if options.baseline else None
+    result = Comparison(options).run()
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
+    if options.page:
+        pathlib.Path(options.page).write_text(page(result))
+    print(tables(result))
+    if before:
+        print(against(result, before))
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,127 @@
+"""Servers of the plain protocol, runwired and its peers: started for one measurement, and measured by runwire-bench."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RELEASE = ROOT / "build" / "release"
+READY = "listening on "
+TIMEOUT = "10s"  # what a client waits for a reply
+
+
+class Server:
+    def __init__(self, name, argv):
+        self.name = name
+        self.argv = argv
+
+    @contextlib.contextmanager
+    def running(self):
+        """A fresh one, as (address, pid). Every ready line names the address: 'listening on 127.0.0.1:PORT'."""
+        with tempfile.TemporaryFile() as log:
+            server = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stderr=log, text=True)
+            try:
+                ready = server.stdout.readline()
+                if READY not in ready:
+                    log.seek(0)
+                    sys.exit(f"{self.name} does not start: {log.read().decode().strip() or ready}")
+                yield ready.partition(READY)[2].split()[0], server.pid
+            finally:
+                server.terminate()
+                server.wait()
+                server.stdout.close()
+
+    def milliseconds_to_ready(self):
+        begun = time.monotonic()
+        with self.running():
+            return (time.monotonic() - begun) * 1000
+
+
+def runwired(program):
+    # As many commands as the sleeping ones need; the default suits machines, not yardsticks.
+    return Server("runwired", [program, "--listen", "127.0.0.1:0", "--max-running", "6000"])
+
+
+class Programs:
+    """runwire-bench and runwire-limits."""
+
+    def __init__(self, directory):
+        self.bench_program = str(directory / "bench" / "runwire-bench")
+        self.limits_program = str(directory / "bench" / "runwire-limits")
+
+    def bench(self, address, command, *options):
+        """The report. Wrong or missing replies are a result; nothing measured is the end."""
+        words = [self.bench_program, "--json", "-", "--no-progress", "--timeout", TIMEOUT, *options, address, command]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode not in (0, 1):
+            sys.exit(f"{' '.join(words)}: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+    def limit(self, *words):
+        done = subprocess.run([self.limits_program, *words], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(done.stderr.strip())
+        return json.loads(done.stdout)
+
+    def spawn_limit(self, command, duration, processes, in_flight):
+        count = ["--processes", str(processes), "--in-flight", str(in_flight)]
+        return self.limit("spawn", *count, "--duration", duration, command)
+
+
+def figures_of(report):
+    """One round of a cell, out of a report of runwire-bench."""
+    latency, cost = report["latency"], report["cost"]
+    own, children = cost["daemon_own_cpu_us_per_command"], cost["daemon_children_cpu_us_per_command"]
+    percentiles = [(50, "p50_ms"), (90, "p90_ms"), (95, "p95_ms"), (99, "p99_ms"), (99.9, "p99_9_ms")]
+    return {
+        "per_second": report["per_second"],
+        "p50_ms": latency["p50_ms"],
+        "p90_ms": latency["p90_ms"],
+        "p99_ms": latency["p99_ms"],
+        "p999_ms": latency["p99_9_ms"],
+        "percentiles": [[percent, latency[name]] for percent, name in percentiles],
+        "own_cpu_us": own,
+        "cpu_us": None if own is None else own + children,
+        "rss_kb": cost["daemon_rss_kb"],
+        "failed": report["failed"],
+        "foreign_cpu_share": cost["foreign_cpu_share"],
+    }
+
+
+def status_of(pid, name):
+    """A number of /proc/PID/status; None where there is none."""
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(name + ":"):
+                return int(line.split()[1])
+    return None
+
+
+def children_of(pid):
+    with contextlib.suppress(OSError):
+        tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+        return sum(len((task / "children").read_text().split()) for task in tasks)
+    return 0
+
+
+def as_many_descriptors_as_allowed():
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def machine():
+    info = pathlib.Path("/proc/cpuinfo")
+    models = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    uname = os.uname()
+    return {
+        "cpu": models[0].partition(": ")[2] if models else uname.machine,
+        "cores": os.cpu_count(),
+        "kernel": f"{uname.sysname} {uname.release} {uname.machine}",
+    }
