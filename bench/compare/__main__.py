@@ -28,6 +28,8 @@ STARTS = 10
 # They hold a reply in memory, some of them twice; four of them at once would be too much for most machines.
 BIG_PEERS = ("rust", "sequential", "go")
 OPEN_PEERS = ("rust", "go", "fork")
+QUICK_PEERS = ("rust", "fork")
+QUICK_CLIENTS = (8, 64)
 SLOW = ("sequential",)  # serves one client of many: measured with one only
 LIMITS_DURATION = "1s"
 
@@ -40,6 +42,9 @@ def arguments():
     parser.add_argument("--commands", nargs="+", default=["echo hello", "true", "/bin/true", "/bin/ls"], metavar="TEXT")
     parser.add_argument("--servers", nargs="+", metavar="NAME", help="only these beside runwired")
     parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of measurement")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"commands other than `{scenarios.ECHO}` with fewer clients and peers"
+    )
     parser.add_argument("--build", default=str(RELEASE), metavar="DIR", help="where the programs are (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the result there")
     parser.add_argument("--page", metavar="FILE", help="write it there as one HTML page")
@@ -98,10 +103,12 @@ class Comparison:
 
     def closed(self, command, yardsticks):
         """R is taken anew for each number of clients: within minutes the machine is another one."""
-        for clients in self.options.clients:
+        is_short = self.options.quick and command != scenarios.ECHO
+        peers = self.named(QUICK_PEERS) if is_short else self.peers
+        for clients in QUICK_CLIENTS if is_short else self.options.clients:
             now = self.programs.spawn_limit(command, LIMITS_DURATION, 2, 4)
             at_hand = {**yardsticks, "r": now["per_second"]}
-            for server in [self.ours, *self.peers]:
+            for server in [self.ours, *peers]:
                 if server.name in SLOW and clients > 1:
                     continue
                 say(f"  {command}, {clients} clients: {server.name}")
