@@ -7,8 +7,10 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cassert>
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -17,11 +19,12 @@ namespace runwire {
 namespace {
 
 // The kernel's own sigaction: libc's would take locks and run sanitizers' code in borrowed memory.
+using KernelSignalSet = std::array<unsigned long, 8 / sizeof(unsigned long)>;
 struct KernelSigaction {
   void (*handler)(int);
   unsigned long flags;
   void (*restorer)();
-  unsigned long mask;
+  KernelSignalSet mask;
 };
 
 #define RUNWIRE_IN_CHILD __attribute__((no_sanitize("address", "undefined")))
@@ -72,6 +75,8 @@ RUNWIRE_IN_CHILD inline long in_child(long number, long a = 0, long b = 0, long 
 
 #endif
 
+constexpr const char* kDescriptorStage = "pipe";
+
 long word(const void* pointer) { return reinterpret_cast<long>(pointer); }
 
 RUNWIRE_IN_CHILD void fail_child(ChildStart& start, const char* stage, long result) {
@@ -97,7 +102,7 @@ RUNWIRE_IN_CHILD long take_descriptors(const ChildStart& start) {
 
 RUNWIRE_IN_CHILD void reset_signals(const ChildStart& start) {
   const KernelSigaction by_default{};
-  const unsigned long none = 0;
+  const KernelSignalSet none{};
   for (const int* number = start.signals_to_reset; *number != 0; ++number)
     in_child(SYS_rt_sigaction, *number, word(&by_default), 0, sizeof by_default.mask);
   in_child(SYS_rt_sigprocmask, SIG_SETMASK, word(&none), 0, sizeof none);
@@ -120,7 +125,7 @@ RUNWIRE_IN_CHILD int run_child(void* argument) {
   if (in_child(SYS_getppid) != start.daemon) fail_child(start, "fork", -ESRCH);  // it has died meanwhile
   in_child(SYS_prlimit64, 0, RLIMIT_NOFILE, word(&start.nofile), 0);
   if (const long result = leave_shared_table(start); result < 0) fail_child(start, "fork", result);
-  if (const long result = take_descriptors(start); result < 0) fail_child(start, "pipe", result);
+  if (const long result = take_descriptors(start); result < 0) fail_child(start, kDescriptorStage, result);
   if (const long result = in_child(SYS_chdir, word(start.cwd)); result < 0) fail_child(start, "cwd", result);
   reset_signals(start);
   try_directly(start);
@@ -130,9 +135,29 @@ RUNWIRE_IN_CHILD int run_child(void* argument) {
 
 }  // namespace
 
-Birth::~Birth() {
-  while (const pid_t occupant = occupant_.load(std::memory_order_acquire))
-    syscall(SYS_futex, &occupant_, FUTEX_WAIT, occupant, nullptr, nullptr, 0);
+BirthAbilities birth_abilities() {
+  Birth birth;
+  birth.start.daemon = getpid();
+  birth.start.share_below = 3;
+  birth.start.stdio[0] = -1;  // where it is to fail
+  const pid_t pid = birth.clone_child();
+  if (pid < 0) return {false, false};
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) continue;
+  return {true, birth.start.failed_stage == kDescriptorStage};
+}
+
+Birth::~Birth() { assert(is_over()); }
+
+bool Birth::wait_until_over(std::chrono::milliseconds patience) const {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (const pid_t occupant = occupant_.load(std::memory_order_acquire)) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left <= left.zero()) return false;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+    const timespec timeout{static_cast<time_t>(seconds.count()), static_cast<long>((left - seconds).count())};
+    syscall(SYS_futex, &occupant_, FUTEX_WAIT, occupant, &timeout, nullptr, 0);
+  }
+  return true;
 }
 
 pid_t Birth::clone_child() {

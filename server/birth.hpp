@@ -12,6 +12,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -41,19 +42,29 @@ struct ChildStart {
   int failed_errno = 0;
 };
 
+// What this system lets a child do on its way; asked by making one that fails.
+struct BirthAbilities {
+  bool clone;        // at all: some C libraries and emulators refuse it
+  bool leave_table;  // of descriptors that it shares: some sandboxes refuse that
+};
+BirthAbilities birth_abilities();
+
 // The room that one child is born in. It may be used for the next one, or die, when the child has left.
 class Birth {
  public:
   Birth() = default;
   Birth(const Birth&) = delete;
   Birth& operator=(const Birth&) = delete;
-  ~Birth();  // waits until the child has left
+  ~Birth();  // REQUIRES: is_over()
 
   // Returns the pid, or a negative errno. REQUIRES: is_over(), and what `start` points to stays until it is over again.
   pid_t clone_child();
 
   // The child runs a program of its own, or has ended.
   bool is_over() const { return occupant_.load(std::memory_order_acquire) == 0; }
+
+  // Waits for it, so long; returns is_over(). A child can be held up without an end by a disk that does not answer.
+  bool wait_until_over(std::chrono::milliseconds patience) const;
 
   ChildStart start{};
   // What `start` points into.

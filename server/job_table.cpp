@@ -1,5 +1,7 @@
 #include "server/job_table.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -17,7 +19,10 @@ JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, Jo
       retired_(store.loop()),
       dispatch_(store.loop(), [this] { start_waiting(); }),
       young_(store.loop(), young_places(),
-             {[this] { start_waiting(); }, [this](JobId id) { return running_.at(id)->wants_processor(); }}) {
+             {[this] { start_waiting(); }, [this](JobId id) { return running_.at(id)->wants_processor(); }}),
+      before_poll_(make_handle<uv_prepare_t>(
+          this, [&store](uv_prepare_t* handle) { return uv_prepare_init(store.loop(), handle); })) {
+  uv_unref(as_handle(before_poll_.get()));
 }
 
 bool JobTable::submit(ConnectionId client, std::string command) {
@@ -46,7 +51,18 @@ void JobTable::start_waiting() {
     auto [client, command] = queue_.pop();
     start(client, std::move(command));
   }
-  if (!queue_.empty() && !young_.has_room()) young_.await_room();
+  if (queue_.empty() || young_.has_room()) return;
+  young_.await_room();
+  uv_prepare_start(before_poll_.get(), deliver<&JobTable::give_way>);
+}
+
+// The commands that run need the processor more than we do: what they do meanwhile we see in one turn, and they need
+// not wake us for it. With nobody else to run this returns at once.
+void JobTable::give_way() {
+  if (queue_.empty())
+    uv_prepare_stop(before_poll_.get());
+  else
+    sched_yield();
 }
 
 void JobTable::abandon(ConnectionId client) {

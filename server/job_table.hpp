@@ -60,6 +60,7 @@ class JobTable final : private JobSink {
 
   void start(ConnectionId client, std::string command);
   void start_waiting();
+  void give_way();
   void forget_client_of(const Job& job);
   void bound_leftovers();
 
@@ -76,6 +77,7 @@ class JobTable final : private JobSink {
   RetireList<Job> retired_;
   AfterTurn dispatch_;
   YoungWindow young_;
+  Handle<uv_prepare_t> before_poll_;  // active while commands wait for a place
 };
 
 }  // namespace runwire

@@ -62,7 +62,7 @@ class Spawner {
 // The portable spawner, over uv_spawn(). It cannot tell a child's usage: libuv reaps without asking for it.
 std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop);
 
-// Linux only, else null: starts children without copying the daemon and without waiting for them, and tells their
+// Linux only, and where clone(2) does what it needs; else null. Starts children without copying the daemon and without waiting for them, and tells their
 // usage. It reaps every child of the process, so it cannot stand beside another spawner, and it takes SIGCHLD from a
 // descriptor: every thread that exists already must have that signal blocked. It must outlive the Childs it has given
 // out, and the loop must run on until uv_run() returns 0 before it dies.

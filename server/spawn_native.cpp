@@ -11,6 +11,7 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <deque>
 #include <memory>
@@ -35,6 +36,7 @@ constexpr std::size_t kIdleBirths = 16;  // kept for the next children
 constexpr std::size_t kScannedChildren = 64;
 constexpr std::size_t kYoungest = 16;
 constexpr std::uint64_t kRescanMs = 50;
+constexpr std::chrono::milliseconds kBirthPatience{1000};
 
 // Descriptors with small numbers, kept for handing pipes to children. Where the daemon has many descriptors open, a
 // child shares its table and then takes a copy of the lowest entries only, up to kept_below(): copying ten thousand
@@ -90,6 +92,11 @@ class LowDescriptors {
 class ChildSignal {
  public:
   ChildSignal() {
+    // Ignored, as whoever started us may have left it, the kernel would reap children itself and tell nobody.
+    struct sigaction by_default {};
+    by_default.sa_handler = SIG_DFL;
+    by_default.sa_flags = SA_NOCLDSTOP;
+    sigaction(SIGCHLD, &by_default, &action_before_);
     sigemptyset(&set_);
     sigaddset(&set_, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, &set_, &before_);
@@ -97,7 +104,10 @@ class ChildSignal {
   }
   ChildSignal(const ChildSignal&) = delete;
   ChildSignal& operator=(const ChildSignal&) = delete;
-  ~ChildSignal() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  ~ChildSignal() {
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    sigaction(SIGCHLD, &action_before_, nullptr);
+  }
 
   int descriptor() const { return fd_.get(); }
   // One of the children that have ended; 0 for none. There is only one signal pending at a time, for any number.
@@ -108,6 +118,7 @@ class ChildSignal {
   }
 
  private:
+  struct sigaction action_before_ {};
   sigset_t set_{}, before_{};
   Descriptor fd_;
 };
@@ -174,8 +185,9 @@ void point_to(std::vector<std::string>& words, std::vector<char*>& pointers) {
 
 class NativeSpawner final : public Spawner {
  public:
-  explicit NativeSpawner(uv_loop_t* loop)
-      : null_(open("/dev/null", O_RDONLY | O_CLOEXEC)),
+  NativeSpawner(uv_loop_t* loop, bool can_share)
+      : can_share_(can_share),
+        null_(open("/dev/null", O_RDONLY | O_CLOEXEC)),
         low_(null_.get()),
         reset_(signals_to_reset()),
         daemon_(getpid()),
@@ -188,6 +200,11 @@ class NativeSpawner final : public Spawner {
     assert(error == 0);
     for (uv_handle_t* handle : {as_handle(reaper_.get()), as_handle(rescan_.get())})
       uv_unref(handle);  // a loop with nothing but this to do is done
+  }
+
+  ~NativeSpawner() override {
+    for (UnderWay& entry : under_way_)
+      if (!entry.birth->wait_until_over(kBirthPatience)) (void)entry.birth.release();  // not ours to free
   }
 
   std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) override {
@@ -214,7 +231,8 @@ class NativeSpawner final : public Spawner {
     const SpawnFailure failure = prepare(spec, birth, out, err);
     if (failure.error != 0) return failure;
     LowDescriptors::Set* lent = nullptr;
-    if (err.write_end.get() >= kCopiedDescriptors) lent = low_.lend(birth.start.stdio, birth.start.script_fd);
+    if (can_share_ && err.write_end.get() >= kCopiedDescriptors)
+      lent = low_.lend(birth.start.stdio, birth.start.script_fd);
     birth.start.share_below = lent == nullptr ? 0 : low_.kept_below();
     const double now_ms = static_cast<double>(uv_hrtime()) / 1e6;
     child.pid = birth.clone_child();
@@ -358,6 +376,7 @@ class NativeSpawner final : public Spawner {
     return {stage, uv_translate_sys_error(birth.start.failed_errno), path};
   }
 
+  const bool can_share_;  // its table of descriptors, with a child
   Descriptor null_;
   LowDescriptors low_;
   const std::vector<int> reset_;
@@ -375,7 +394,8 @@ class NativeSpawner final : public Spawner {
 }  // namespace
 
 std::unique_ptr<Spawner> make_native_spawner(uv_loop_t* loop) {
-  return std::make_unique<NativeSpawner>(loop);
+  const BirthAbilities abilities = birth_abilities();
+  return abilities.clone ? std::make_unique<NativeSpawner>(loop, abilities.leave_table) : nullptr;
 }
 
 }  // namespace runwire

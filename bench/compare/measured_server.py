@@ -42,9 +42,8 @@ class Server:
             return (time.monotonic() - begun) * 1000
 
 
-def runwired(program):
-    # As many commands as the sleeping ones need; the default suits machines, not yardsticks.
-    return Server("runwired", [program, "--listen", "127.0.0.1:0", "--max-running", "6000"])
+def runwired(program, *options):
+    return Server("runwired", [program, "--listen", "127.0.0.1:0", *options])
 
 
 class Programs:

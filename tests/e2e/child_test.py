@@ -82,6 +82,13 @@ class Child(DaemonCase):
         status = process.status(self.stopped_child(daemon))
         self.assertEqual((int(status["SigIgn"], 16), int(status["SigBlk"], 16)), (0, 0), status)
 
+    def test_its_end_is_seen_though_the_daemon_inherited_an_ignored_sigchld(self):
+        def ignore_children():
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+        daemon = self.start(preexec_fn=ignore_children, restore_signals=False)
+        self.assert_exited(self.connect(daemon.tcp).run("exit 3"), 3)
+
     def test_it_has_the_limits_that_the_daemon_was_started_with(self):
         """promise 13"""
         names = [name for name in dir(resource) if name.startswith("RLIMIT_") and name != "RLIMIT_OFILE"]
