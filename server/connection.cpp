@@ -1,13 +1,12 @@
 #include "server/connection.hpp"
 
-#include <poll.h>
-
 #include <cassert>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
 #include "proto/frame.hpp"
+#include "server/descriptor.hpp"
 #include "server/log.hpp"
 #include "server/peer.hpp"
 
@@ -108,18 +107,13 @@ void Connection::set_alarm(Alarm alarm, unsigned ms) {
   uv_timer_start(timer_.get(), deliver<&Connection::on_alarm>, ms, 0);
 }
 
-bool Connection::has_bytes_waiting() const {
-  pollfd state{descriptor_of(stream_), POLLIN, 0};
-  return poll(&state, 1, 0) == 1 && (state.revents & POLLIN) != 0;
-}
-
 void Connection::on_alarm() {
   switch (std::exchange(alarm_, Alarm::none)) {
     case Alarm::none:
       return;
     case Alarm::quiet:
       // Where the loop was late, bytes that came in time may wait behind this alarm.
-      return has_bytes_waiting() ? await_quiet(kBurstQuietMs) : session_.quiet();
+      return has_bytes_waiting(descriptor_of(stream_)) ? await_quiet(kBurstQuietMs) : session_.quiet();
     case Alarm::watch:
       return watch_peer();
     case Alarm::finish:

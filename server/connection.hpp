@@ -73,7 +73,6 @@ class Connection final : private ByteChannel {
   void end_of_input();
   void watch_peer();
   void set_alarm(Alarm alarm, unsigned ms);
-  bool has_bytes_waiting() const;
   void say_goodbye();
   void enter(State next);
 

@@ -1,6 +1,7 @@
 // Ownership of plain descriptors, for the few places where libuv does not own them.
 #pragma once
 
+#include <poll.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -26,6 +27,12 @@ class Descriptor {
  private:
   int fd_;
 };
+
+// Whether read(2) would find bytes in it at this moment.
+inline bool has_bytes_waiting(int fd) {
+  pollfd state{fd, POLLIN, 0};
+  return poll(&state, 1, 0) == 1 && (state.revents & POLLIN) != 0;
+}
 
 // The ends of a pipe for a child's output: ours does not block, both are closed on exec.
 struct Pipe {

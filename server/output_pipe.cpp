@@ -1,11 +1,12 @@
 #include "server/output_pipe.hpp"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
 #include <utility>
+
+#include "server/descriptor.hpp"
 
 namespace runwire {
 
@@ -41,9 +42,7 @@ void OutputPipe::close() { pipe_.reset(); }
 
 bool OutputPipe::has_bytes_waiting() const {
   uv_os_fd_t fd = -1;
-  if (!pipe_ || uv_fileno(as_handle(pipe_.get()), &fd) != 0) return false;
-  pollfd state{fd, POLLIN, 0};
-  return poll(&state, 1, 0) == 1 && (state.revents & POLLIN) != 0;
+  return pipe_ && uv_fileno(as_handle(pipe_.get()), &fd) == 0 && runwire::has_bytes_waiting(fd);
 }
 
 void OutputPipe::on_alloc(std::size_t, uv_buf_t* room) {

@@ -23,6 +23,7 @@
 #include "server/birth.hpp"
 #include "server/descriptor.hpp"
 #include "server/inheritance.hpp"
+#include "server/process_group.hpp"
 #include "server/script.hpp"
 #include "server/spawn.hpp"
 #include "server/uv_handle.hpp"
@@ -146,18 +147,13 @@ class DaemonPeak {
   long known_kb_ = 0;
 };
 
-// To the group, and to a child that has not yet made it: it blocks all signals until it has.
-void kill_child(pid_t pid) {
-  if (kill(-pid, SIGKILL) != 0) kill(pid, SIGKILL);
-}
-
 class NativeChild final : public Child {
  public:
   explicit NativeChild(ChildEvents& receiver) : events(&receiver) {}
   ~NativeChild() override {
     if (record == nullptr) return;
     *record = nullptr;
-    kill_child(pid);
+    ProcessGroup(pid).signal(SIGKILL);
   }
 
   ChildEvents* events;
@@ -218,7 +214,7 @@ class NativeSpawner final : public Spawner {
   }
 
  private:
-  // A birth that is under way, or whose child could not be made.
+  // A birth that is under way, or that has failed and whose child is not yet reaped.
   struct UnderWay {
     pid_t pid;
     std::unique_ptr<Birth> birth;
