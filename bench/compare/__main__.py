@@ -7,7 +7,6 @@ are medians of ratios within a round. ./dev compare builds what is needed and ru
 import argparse
 import datetime
 import json
-import os
 import pathlib
 import shlex
 import sys
@@ -25,7 +24,7 @@ KINDS = ("closed", "open", "programs", "big", "idle", "beside", "start", "instru
 SHARES = (0.3, 0.5, 0.7)
 IDLE = (1000, 10000)
 STARTS = 10
-# They hold a reply in memory, some of them twice; four of them at once would be too much for most machines.
+# A reply costs them twice its size and more: a few are enough to show it.
 BIG_PEERS = ("rust", "sequential", "go")
 OPEN_PEERS = ("rust", "go", "fork")
 QUICK_PEERS = ("rust", "fork")
@@ -193,7 +192,6 @@ def main():
 
 
 if __name__ == "__main__":
-    os.umask(0o077)
     try:
         main()
     except KeyboardInterrupt:

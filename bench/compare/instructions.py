@@ -9,23 +9,20 @@ do not count. With --check it fails if a figure is more than a tenth above the o
 """
 
 import argparse
-import contextlib
 import json
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-RELEASE = ROOT / "build" / "release"
+from measured_server import RELEASE, Programs, Server
+
 COMMAND = "bench/compare/instructions.py"
 COMMANDS = ("echo hello", "true")
 FEW, MANY = 50, 350
 GROWTH = 0.1  # more of it is a regression
 TOTAL = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
-DEADLINE_S = 60
 
 
 class CannotCount(Exception):
@@ -42,30 +39,12 @@ def per_command(release, command):
 
 
 def count(release, command, times, profile):
-    with profiled_daemon(release, profile) as (address, daemon):
-        words = [release / "bench" / "runwire-bench", "-c", "1", "-n", str(times), "-w", "0s", "--no-progress"]
-        done = subprocess.run([*words, address, command], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise CannotCount(f"runwire-bench: {done.stderr.strip()}")
-    # The children have files of their own, by their pids.
-    return int(TOTAL.search(pathlib.Path(f"{profile}.{daemon.pid}").read_text()).group(1))
-
-
-@contextlib.contextmanager
-def profiled_daemon(release, profile):
-    socket = f"unix:{profile}.sock"
     callgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}.%p"]
-    words = [*callgrind, release / "server" / "runwired", "--spawner", "uv", "--listen", socket]
-    with open(f"{profile}.log", "wb") as log:
-        daemon = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        if "listening on" not in daemon.stdout.readline():
-            raise CannotCount(f"runwired does not start: {pathlib.Path(f'{profile}.log').read_text()[-500:]}")
-        yield socket, daemon
-    finally:
-        daemon.terminate()
-        daemon.wait(DEADLINE_S)
-        daemon.stdout.close()
+    daemon = [str(release / "server" / "runwired"), "--spawner", "uv", "--listen", f"unix:{profile}.sock"]
+    with Server("runwired under callgrind", [*callgrind, *daemon]).running() as (address, pid):
+        Programs(release).bench(address, command, "-c", "1", "-n", str(times), "-w", "0s")
+    # The children have files of their own, by their pids.
+    return int(TOTAL.search(pathlib.Path(f"{profile}.{pid}").read_text()).group(1))
 
 
 def grown(counted, allowed):

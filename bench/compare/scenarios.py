@@ -6,11 +6,10 @@ import threading
 import time
 
 from closed_loop import measure as measure_program
+from goals import ECHO, GIB
 from measured_server import children_of, figures_of, status_of
 from started_server import DoesNotWork
 
-ECHO = "echo hello"
-GIB = 1 << 30
 HELD_BYTES = 500_000_000
 SLEEPING = 5000
 BIG_READERS = 64
