@@ -1,5 +1,4 @@
-// The headers of frames as typed values, to and from JSON. message.cpp is the only file that knows the JSON
-// library; PROTOCOL.md says what each field means.
+// The header of a plain reply as a typed value, to and from JSON; PROTOCOL.md says what each field means.
 #pragma once
 
 #include <cstdint>
@@ -7,43 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include "proto/exit_status.hpp"
+#include "proto/outcome.hpp"
 #include "proto/result.hpp"
 
 namespace runwire {
-
-// Why a command is over. Its order is not part of the protocol, its names are.
-enum class Reason { exited, signal, timeout, idle_timeout, output_limit, cancelled, client_gone, shutdown };
-std::string_view name_of(Reason reason);
-std::optional<Reason> reason_named(std::string_view name);
-
-// What a command cost. Absent where the server cannot know it.
-struct Usage {
-  std::optional<double> wall_ms;  // from the start of the child to its end
-  std::optional<double> user_ms;  // rusage of the child and of all it waited for
-  std::optional<double> sys_ms;
-  std::optional<std::int64_t> max_rss_kb;
-};
-
-// The names of `error` in a frame.
-namespace error_name {
-inline constexpr std::string_view kBusy = "busy";          // try again, after retry_ms
-inline constexpr std::string_view kDenied = "denied";      // this peer may not run commands
-inline constexpr std::string_view kProtocol = "protocol";  // the request's bytes make no request
-inline constexpr std::string_view kSpawn = "spawn";  // the child could not be started; see stage and errno
-inline constexpr std::string_view kLimit = "limit";  // the request is larger than a limit
-inline constexpr std::string_view kShutdown = "shutdown";  // the daemon is going away and starts nothing more
-inline constexpr std::string_view kSpool = "spool";  // the output could be kept neither in memory nor on disk
-}  // namespace error_name
-
-// A failure of the server itself; no command's status comes with it.
-struct ErrorReply {
-  std::string error;       // one of error_name
-  std::string message;     // cause and next step
-  std::string stage;       // with `spawn` and `busy`: "cwd", "pipe", "fork", "exec", ...; else empty
-  std::string errno_name;  // "ENOENT"; empty where no system call failed
-  std::optional<std::int64_t> retry_ms;
-};
 
 // The header of a plain reply. A server of the original protocol sends `filename` and `len` only; whatever it
 // does not send is absent here, and absent is never taken for success.

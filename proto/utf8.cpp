@@ -18,4 +18,13 @@ std::size_t utf8_character(std::string_view text) {
   return overlong || surrogate || too_high ? 0 : size;
 }
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t size = utf8_character(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
 }  // namespace runwire

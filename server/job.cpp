@@ -60,12 +60,12 @@ OutputPipe::Events Job::events_of(Part part) {
 
 void Job::start(Spawner& spawner, const SpawnSpec& spec) { child_ = spawner.spawn(spec, *this); }
 
-void Job::child_started(pid_t pid, int stdout_fd, int stderr_fd) {
+void Job::child_started(pid_t pid, ChildStreams streams) {
   log::debug("started").add("job", static_cast<std::int64_t>(id_)).add("pid", pid);
   group_ = ProcessGroup(pid);
   enter(JobState::running);
-  stdout_pipe_.open(stdout_fd, *stdout_log_);
-  stderr_pipe_.open(stderr_fd, *stderr_log_);
+  stdout_pipe_.open(streams.out, *stdout_log_);
+  stderr_pipe_.open(streams.err, *stderr_log_);
   if (ending_) group_.signal(kill_timer_ ? SIGTERM : SIGKILL);  // it was told to end before it had begun
 }
 
@@ -81,10 +81,10 @@ void Job::child_failed(const SpawnFailure& failure) {
   settle(kExit | kStdout | kStderr);
 }
 
-void Job::child_exited(ExitStatus status, const Usage& usage) {
+void Job::child_exited(const ChildEnd& end) {
   group_.leader_was_reaped();
-  status_ = status;
-  usage_ = usage;
+  status_ = end.status;
+  usage_ = end.usage;
   exited_at_ms_ = uv_now(store_.loop());
   enter(std::max(state_, JobState::lingering));
   settle(kExit);

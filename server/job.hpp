@@ -71,9 +71,9 @@ class Job final : private ChildEvents {
  private:
   enum Part : unsigned { kExit = 1, kStdout = 2, kStderr = 4 };
 
-  void child_started(pid_t pid, int stdout_fd, int stderr_fd) override;
+  void child_started(pid_t pid, ChildStreams streams) override;
   void child_failed(const SpawnFailure& failure) override;
-  void child_exited(ExitStatus status, const Usage& usage) override;
+  void child_exited(const ChildEnd& end) override;
 
   OutputPipe::Events events_of(Part part);
   void on_output(std::size_t bytes);

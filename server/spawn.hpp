@@ -1,16 +1,18 @@
 // Starting a command: the seam between jobs and the operating system.
 //
-// Every spawner gives a child the same start: /dev/null as stdin, real pipes as stdout and stderr, nothing else
-// open, default signals, a session and process group of its own, the daemon's environment and umask.
+// Every spawner gives a child the same start: /dev/null or a pipe as stdin, real pipes as stdout and stderr, nothing
+// else open, default signals, a session and process group of its own, the daemon's environment and umask.
 #pragma once
 
 #include <uv.h>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "proto/exit_status.hpp"
-#include "proto/message.hpp"
+#include "proto/outcome.hpp"
 #include "server/direct_call.hpp"
 
 namespace runwire {
@@ -22,14 +24,38 @@ struct SpawnSpec {
   std::string script_dir;  // for commands too long to be an argument
   const DirectCalls* direct_calls =
       nullptr;  // where given, a spawner may run what it plans without the shell
+  // Not empty: run as they are, without a shell and in the place of `command`. The program is found as execvp(3)
+  // finds it, by the PATH of the environment that it will have.
+  std::vector<std::string> argv = {};
+  std::vector<std::string> environment =
+      {};                          // NAME=VALUE, each in the place of what the daemon has by that name ...
+  bool clear_environment = false;  // ... or of all that the daemon has
+  // NAME=VALUE, last in the environment, by which a command's processes are known wherever they went (see
+  // server/process_tree.hpp); empty: none.
+  std::string mark = {};
+  bool takes_stdin = false;  // a pipe; else /dev/null
 };
 
 struct SpawnFailure {
   std::string stage;      // "cwd", "script", "pipe", "fork", "exec"
   int error;              // a libuv error, negative
-  std::string path = {};  // what it was about: the directory, the shell; empty where it was about neither
+  std::string path = {};  // what it was about: the directory, the shell or program; empty where about neither
   // The machine is short of something now and may not be later.
   bool is_transient() const;
+};
+
+// The daemon's ends of a child's streams, non-blocking; the receiver owns them.
+struct ChildStreams {
+  int in = -1;  // -1: its stdin is /dev/null
+  int out = -1;
+  int err = -1;
+};
+
+// How a child ended.
+struct ChildEnd {
+  ExitStatus status;
+  std::optional<bool> core = {};  // a core was dumped; absent where the spawner cannot know
+  Usage usage = {};
 };
 
 // What happens to a child: child_started(), then child_exited() or child_failed(); or child_failed() alone. The
@@ -37,13 +63,12 @@ struct SpawnFailure {
 class ChildEvents {
  public:
   virtual ~ChildEvents() = default;
-  // There is a process, which may still fail to become the command. The read ends of its output, non-blocking; the
-  // receiver owns them.
-  virtual void child_started(pid_t pid, int stdout_fd, int stderr_fd) = 0;
+  // There is a process, which may still fail to become the command.
+  virtual void child_started(pid_t pid, ChildStreams streams) = 0;
   // The command never ran. Where there was a process it has been reaped.
   virtual void child_failed(const SpawnFailure& failure) = 0;
   // It has been reaped: its pid is dead from here on.
-  virtual void child_exited(ExitStatus status, const Usage& usage) = 0;
+  virtual void child_exited(const ChildEnd& end) = 0;
 };
 
 // One started child. Destroying it while it lives kills its process group and reaps it in the background.

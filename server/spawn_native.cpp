@@ -242,7 +242,7 @@ class NativeSpawner final : public Spawner {
     child.record = &children_.emplace(child.pid, Started{&child, now_ms}).first->second.child;
     out.write_end = Descriptor();
     err.write_end = Descriptor();
-    child.events->child_started(child.pid, out.read_end.release(), err.read_end.release());
+    child.events->child_started(child.pid, {-1, out.read_end.release(), err.read_end.release()});
     return {"", 0};
   }
 
@@ -350,8 +350,8 @@ class NativeSpawner final : public Spawner {
     usage.max_rss_kb = peak_.child_peak(ended.usage.ru_maxrss);
     const bool killed = WIFSIGNALED(ended.status);
     events.child_exited(
-        killed ? ExitStatus::killed(WTERMSIG(ended.status)) : ExitStatus::exited(WEXITSTATUS(ended.status)),
-        usage);
+        {killed ? ExitStatus::killed(WTERMSIG(ended.status)) : ExitStatus::exited(WEXITSTATUS(ended.status)),
+         killed && WCOREDUMP(ended.status), usage});
   }
 
   // Why the child never ran a program; no error where it did.

@@ -52,7 +52,7 @@ class UvChild : public Child {
   void exited(int code, int signal) {
     Usage usage;
     usage.wall_ms = uv_hrtime() / 1e6 - started_ms_;
-    events_.child_exited(signal != 0 ? ExitStatus::killed(signal) : ExitStatus::exited(code), usage);
+    events_.child_exited({signal != 0 ? ExitStatus::killed(signal) : ExitStatus::exited(code), {}, usage});
   }
 
   ChildEvents& events_;
@@ -92,7 +92,7 @@ class UvSpawner : public Spawner {
     const int error = start_shell(*call, spec.cwd, out.write_end.get(), err.write_end.get(), child);
     if (error != 0 && SpawnFailure{"", error}.is_transient()) return {"fork", error};
     if (error != 0) return {"exec", error, spec.shell};
-    events.child_started(child.pid(), out.read_end.release(), err.read_end.release());
+    events.child_started(child.pid(), {-1, out.read_end.release(), err.read_end.release()});
     return {"", 0};
   }
 

@@ -105,8 +105,8 @@ class ArrowsTest(unittest.TestCase):
     def test_only_the_server_and_its_tests_include_libuv(self):
         self.assert_included_only_in([], r"uv\.h$", ["proto", "client", "bench"])
 
-    def test_only_message_cpp_includes_simdjson(self):
-        self.assert_included_only_in(["proto/message.cpp"], r"simdjson", [*ARROWS, "tests"])
+    def test_only_json_object_cpp_includes_simdjson(self):
+        self.assert_included_only_in(["proto/json_object.cpp"], r"simdjson", [*ARROWS, "tests"])
 
     def test_proto_makes_no_system_call(self):
         self.assert_included_only_in([], NOT_FOR_PROTO, ["proto"])

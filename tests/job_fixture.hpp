@@ -56,7 +56,7 @@ class PuppetSpawner final : public Spawner {
     void write(int stream, std::string_view bytes) {
       REQUIRE(::write(ends[stream], bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
     }
-    void exit(int code) { events->child_exited(ExitStatus::exited(code), {}); }
+    void exit(int code) { events->child_exited({ExitStatus::exited(code)}); }
     void leave(int code) {
       close_stream(0);
       close_stream(1);
@@ -83,7 +83,7 @@ class PuppetSpawner final : public Spawner {
     REQUIRE(uv_pipe(err, UV_NONBLOCK_PIPE, 0) == 0);
     puppet.ends[0] = out[1];
     puppet.ends[1] = err[1];
-    puppet.events->child_started(0, out[0], err[0]);
+    puppet.events->child_started(0, {-1, out[0], err[0]});
   }
 
   Puppet& last() { return *puppets.back(); }

@@ -298,12 +298,13 @@ TEST_CASE_FIXTURE(JobFixture, "job: a child that starts after the grace is over 
   // A spawner that is slower than the grace.
   struct Late : ChildEvents {
     explicit Late(ChildEvents& to) : to_(to) {}
-    void child_started(pid_t pid, int out, int err) override { started = {pid, out, err}; }
+    void child_started(pid_t pid, ChildStreams given) override { leader = pid, streams = given; }
     void child_failed(const SpawnFailure& failure) override { to_.child_failed(failure); }
-    void child_exited(ExitStatus status, const Usage& usage) override { to_.child_exited(status, usage); }
-    void let_start() { to_.child_started(started[0], started[1], started[2]); }
+    void child_exited(const ChildEnd& end) override { to_.child_exited(end); }
+    void let_start() { to_.child_started(*leader, streams); }
     ChildEvents& to_;
-    std::vector<int> started;
+    std::optional<pid_t> leader;
+    ChildStreams streams;
   };
   struct LateSpawner : Spawner {
     std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) override {
@@ -319,7 +320,7 @@ TEST_CASE_FIXTURE(JobFixture, "job: a child that starts after the grace is over 
   spawner = std::move(slow);
   Lifeline child(dir);
   start("trap '' TERM; " + child.hold() + "while :; do sleep 1000; done");
-  REQUIRE(run_until([&] { return child.has_come() && !late_spawner.late->started.empty(); }));
+  REQUIRE(run_until([&] { return child.has_come() && late_spawner.late->leader; }));
   job->end(Reason::client_gone, 1);
   REQUIRE(run_until([&] { return !job->has_kill_due(); }));
   late_spawner.late->let_start();

@@ -25,14 +25,14 @@ struct Watched final : ChildEvents {
     for (const int fd : fds)
       if (fd >= 0) close(fd);
   }
-  void child_started(pid_t started, int out, int err) override {
+  void child_started(pid_t started, ChildStreams streams) override {
     pid = started;
-    fds = {out, err};
+    fds = {streams.out, streams.err};
   }
   void child_failed(const SpawnFailure& why) override { failure = why; }
-  void child_exited(ExitStatus how, const Usage& used) override {
-    status = how;
-    usage = used;
+  void child_exited(const ChildEnd& end) override {
+    status = end.status;
+    usage = end.usage;
   }
   bool is_over() const { return failure.has_value() || status.has_value(); }
   std::string text(std::size_t stream) const {

@@ -304,7 +304,7 @@ class Document(unittest.TestCase):
             self.assertIn(text, re.sub(r"\s+", " ", DOCUMENT))
 
     def test_its_errors_and_reasons_are_those_of_the_code(self):
-        header, source = (PROTO / "message.hpp").read_text(), (PROTO / "message.cpp").read_text()
+        header, source = (PROTO / "outcome.hpp").read_text(), (PROTO / "outcome.cpp").read_text()
         errors = set(re.findall(r'string_view k\w+ = "([a-z]+)"', header))
         self.assertEqual(errors, {row[0].strip("`") for row in table("`error`")})
         [names] = re.findall(r"kReasonNames\[\] = \{(.*?)\}", source, re.DOTALL)
@@ -312,8 +312,8 @@ class Document(unittest.TestCase):
         self.assertEqual(set(re.findall(r'"(.*?)"', names)), set(documented))
 
     def test_its_keys_are_those_of_the_code(self):
-        source = (PROTO / "message.cpp").read_text()
-        read = set(re.findall(r'(?:fields|header)\.(?:size|number|decimal|text|flag|object)\("(\w+)"\)', source))
+        source = (PROTO / "message.cpp").read_text() + (PROTO / "outcome.cpp").read_text()
+        read = set(re.findall(r'(?:fields|header|found)(?:\.|->)(?:size|number|decimal|text|flag|object)\("(\w+)"\)', source))
         self.assertEqual(read, {row[0].strip("`").split(".")[-1] for row in table("key")})
 
 
