@@ -17,6 +17,8 @@ class ByteChannel {
   // Sends the pieces, in order, in one write where the peer takes them. Takes the bytes over.
   virtual void send(std::vector<std::string> pieces) = 0;
   virtual void send(SpillFile::Buffer bytes, std::size_t size) = 0;
+  // Sends `head` and `body`, whose bytes are the caller's again when it returns.
+  virtual void send_now(std::string_view head, std::string_view body) = 0;
   // Bytes the peer has not taken yet. When it falls to 0 the session is told by drained(). Never 0 again once
   // the connection is closed: nobody takes them any more.
   virtual std::size_t unsent() const = 0;

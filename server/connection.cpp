@@ -1,5 +1,6 @@
 #include "server/connection.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cstdint>
 #include <memory>
@@ -48,7 +49,7 @@ Connection::Connection(ConnectionId id, Stream stream, Context& context)
     : id_(id),
       stream_(std::move(stream)),
       context_(context),
-      session_(id, *this, context.jobs, context.store, context.requests) {
+      plain_(id, *this, context.jobs, context.store, context.requests) {
   raw(stream_)->data = this;
 }
 
@@ -65,7 +66,18 @@ void Connection::turn_away(const ErrorReply& error) {
 }
 
 void Connection::wind_up() {
-  if (state_ == State::open) session_.wind_up();
+  if (state_ != State::open) return;
+  if (frames_)
+    frames_->wind_up();
+  else
+    plain_.wind_up();
+}
+
+void Connection::command_finished(JobId id, JobResult result) {
+  if (frames_)
+    frames_->command_finished(id, std::move(result));
+  else
+    plain_.command_finished(std::move(result));
 }
 
 void Connection::on_alloc(std::size_t, uv_buf_t* room) {
@@ -77,13 +89,26 @@ void Connection::on_read(ssize_t count, const uv_buf_t* bytes) {
   if (count < 0) return enter(State::closed);
   if (count == 0 || state_ != State::open) return;
   if (alarm_ == Alarm::quiet) set_alarm(Alarm::none, 0);
-  session_.received({bytes->base, static_cast<std::size_t>(count)});
+  receive({bytes->base, static_cast<std::size_t>(count)});
+}
+
+void Connection::receive(std::string_view bytes) {
+  if (!std::exchange(has_spoken_, true) && bytes.front() == kPreface.front()) {
+    ByteChannel& channel = *this;
+    const FrameSession::Context context{context_.jobs, context_.store, context_.requests, context_.hello};
+    frames_ = std::make_unique<FrameSession>(id_, channel, context);
+  }
+  if (frames_)
+    frames_->received(bytes);
+  else
+    plain_.received(bytes);
 }
 
 void Connection::end_of_input() {
   eof_ = true;
   if (state_ == State::finishing) return say_goodbye();
-  session_.half_closed();
+  if (frames_) return enter(State::closed);  // where the end of input is a frame, this is the client's end
+  plain_.half_closed();
   if (state_ == State::open) watch_peer();
 }
 
@@ -113,12 +138,19 @@ void Connection::on_alarm() {
       return;
     case Alarm::quiet:
       // Where the loop was late, bytes that came in time may wait behind this alarm.
-      return has_bytes_waiting(descriptor_of(stream_)) ? await_quiet(kBurstQuietMs) : session_.quiet();
+      return has_bytes_waiting(descriptor_of(stream_)) ? await_quiet(kBurstQuietMs) : fall_quiet();
     case Alarm::watch:
       return watch_peer();
     case Alarm::finish:
       return enter(State::closed);
   }
+}
+
+void Connection::fall_quiet() {
+  if (frames_)
+    frames_->quiet();
+  else
+    plain_.quiet();
 }
 
 std::size_t Connection::unsent() const {
@@ -131,26 +163,43 @@ void Connection::send(std::vector<std::string> pieces) {
   for (std::string& piece : whole->pieces)
     if (!piece.empty())
       whole->views.push_back(uv_buf_init(piece.data(), static_cast<unsigned>(piece.size())));
-  write(whole.release());
+  write(std::move(whole));
 }
 
 void Connection::send(SpillFile::Buffer bytes, std::size_t size) {
   auto whole = std::make_unique<Write>();
   whole->views.push_back(uv_buf_init(bytes.get(), static_cast<unsigned>(size)));
   whole->buffer = std::move(bytes);
-  write(whole.release());
+  write(std::move(whole));
 }
 
-void Connection::write(Write* released) {
-  std::unique_ptr<Write> whole(released);
+void Connection::send_now(std::string_view head, std::string_view body) {
+  if (state_ == State::closed) return;
+  uv_buf_t views[] = {uv_buf_init(const_cast<char*>(head.data()), static_cast<unsigned>(head.size())),
+                      uv_buf_init(const_cast<char*>(body.data()), static_cast<unsigned>(body.size()))};
+  const int result = uv_try_write(raw(stream_), views, body.empty() ? 1 : 2);
+  if (result < 0 && result != UV_EAGAIN) return enter(State::closed);
+  const auto taken = static_cast<std::size_t>(std::max(result, 0));
+  if (taken == head.size() + body.size()) return;
+  auto rest = std::make_unique<Write>();
+  std::string& bytes = rest->pieces.emplace_back(head.substr(std::min(taken, head.size())));
+  bytes += body.substr(taken - std::min(taken, head.size()));
+  rest->views.push_back(uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size())));
+  queue(std::move(rest));
+}
+
+void Connection::write(std::unique_ptr<Write> whole) {
   if (state_ == State::closed) return;
   uv_stream_t* stream = raw(stream_);
   const int taken = uv_try_write(stream, whole->views.data(), static_cast<unsigned>(whole->views.size()));
   if (taken < 0 && taken != UV_EAGAIN) return enter(State::closed);
   if (taken > 0) whole->skip(static_cast<std::size_t>(taken));
-  if (whole->views.empty()) return;
+  if (!whole->views.empty()) queue(std::move(whole));
+}
+
+void Connection::queue(std::unique_ptr<Write> whole) {
   whole->request.data = whole.get();
-  const int error = uv_write(&whole->request, stream, whole->views.data(),
+  const int error = uv_write(&whole->request, raw(stream_), whole->views.data(),
                              static_cast<unsigned>(whole->views.size()), [](uv_write_t* request, int status) {
                                std::unique_ptr<Write> done(static_cast<Write*>(request->data));
                                auto* self = static_cast<Connection*>(request->handle->data);
@@ -165,7 +214,10 @@ void Connection::on_written(int status) {
   if (status < 0) return enter(State::closed);
   if (unsent() > 0) return;
   if (state_ == State::finishing) return say_goodbye();
-  session_.drained();
+  if (frames_)
+    frames_->drained();
+  else
+    plain_.drained();
 }
 
 // FIN, and then wait for the peer's: closing with bytes unread would reset the connection, and the peer could

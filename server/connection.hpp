@@ -1,4 +1,5 @@
-// One client's connection: a stream, what is on its way out, and the conversation that it carries.
+// One client's connection: a stream, what is on its way out, and the conversation that it carries. The first byte
+// decides which kind that is.
 //
 // `state` only moves forward, and only enter() moves it. A Connection never frees itself: when it is closed it says
 // so, and the Server frees it after the turn.
@@ -7,6 +8,7 @@
 #include <uv.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "server/byte_channel.hpp"
+#include "server/frame_session.hpp"
 #include "server/plain_session.hpp"
 #include "server/uv_handle.hpp"
 
@@ -35,6 +38,7 @@ class Connection final : private ByteChannel {
     JobTable& jobs;
     OutputStore& store;
     MemoryBudget& requests;
+    const ServerHello& hello;
     std::function<void(ConnectionId)> closed;                         // called once, last: retire it
     std::function<void(ConnectionId, std::string_view why)> refused;  // for the log
   };
@@ -47,7 +51,7 @@ class Connection final : private ByteChannel {
   // Says `error` to the peer and finishes; nothing that it sends is looked at.
   void turn_away(const ErrorReply& error);
 
-  void command_finished(JobResult result) { session_.command_finished(std::move(result)); }
+  void command_finished(JobId id, JobResult result);
   void wind_up();
   void close() { enter(State::closed); }
   ConnectionId id() const { return id_; }
@@ -59,6 +63,7 @@ class Connection final : private ByteChannel {
 
   void send(std::vector<std::string> pieces) override;
   void send(SpillFile::Buffer bytes, std::size_t size) override;
+  void send_now(std::string_view head, std::string_view body) override;
   std::size_t unsent() const override;
   void await_quiet(unsigned ms) override { set_alarm(Alarm::quiet, ms); }
   void finish() override { enter(State::finishing); }
@@ -68,8 +73,11 @@ class Connection final : private ByteChannel {
   void on_read(ssize_t count, const uv_buf_t* bytes);
   void on_written(int status);
   void on_alarm();
+  void fall_quiet();
 
-  void write(Write* whole);
+  void receive(std::string_view bytes);
+  void write(std::unique_ptr<Write> whole);
+  void queue(std::unique_ptr<Write> whole);
   void end_of_input();
   void watch_peer();
   void set_alarm(Alarm alarm, unsigned ms);
@@ -84,7 +92,9 @@ class Connection final : private ByteChannel {
   bool goodbye_ = false;  // our FIN is out
   Alarm alarm_ = Alarm::none;
   Handle<uv_timer_t> timer_;  // made when first needed: most connections are idle
-  PlainSession session_;
+  bool has_spoken_ = false;   // the peer
+  PlainSession plain_;
+  std::unique_ptr<FrameSession> frames_;  // instead of plain_, from the first byte on
 };
 
 }  // namespace runwire

@@ -12,28 +12,30 @@
 namespace runwire {
 namespace {
 
-constexpr std::string_view kStateNames[] = {"starting", "running", "lingering", "finished", "over"};
-
-constexpr std::uint64_t kGroupLookMs = 20;
+constexpr std::string_view kStateNames[] = {"waiting",   "starting", "running",
+                                            "lingering", "finished", "over"};
 
 constexpr std::uint64_t kMaxPipeBytes = 1 << 20;  // /proc/sys/fs/pipe-max-size, for those who are not root
 
 std::string_view name_of(JobState state) { return kStateNames[static_cast<std::size_t>(state)]; }
 
-std::string describe(const SpawnFailure& failure) {
+std::string describe(const SpawnFailure& failure, JobWishes wishes) {
   std::string text = "the command could not be started: " + failure.stage + ": " + failure.path +
                      (failure.path.empty() ? "" : ": ") + uv_strerror(failure.error);
   if (failure.is_transient()) return text + "; try again later, or lower --max-running";
+  if (failure.stage == "cwd" && wishes.has_cwd) return text + "; name a directory that is there";
+  if (failure.stage == "exec" && wishes.has_program)
+    return text + "; check the program's name, and PATH there";
   if (failure.stage == "cwd")
     return text + "; the working directory of runwired is gone, restart it elsewhere";
   if (failure.stage == "script") return text + "; long commands need room in --spill-dir";
   return text + "; see runwired's --shell";
 }
 
-ErrorReply reply_to(const SpawnFailure& failure) {
+ErrorReply reply_to(const SpawnFailure& failure, JobWishes wishes) {
   ErrorReply reply;
   reply.error = failure.is_transient() ? error_name::kBusy : error_name::kSpawn;
-  reply.message = describe(failure);
+  reply.message = describe(failure, wishes);
   reply.stage = failure.stage;
   reply.errno_name = uv_err_name(failure.error);
   if (failure.is_transient()) reply.retry_ms = 100;
@@ -42,31 +44,69 @@ ErrorReply reply_to(const SpawnFailure& failure) {
 
 }  // namespace
 
-Job::Job(JobId id, ConnectionId client, OutputStore& store, std::uint64_t max_output_bytes, JobSink& sink)
+Job::Job(JobId id, ConnectionId client, OutputStore& store, JobTerms terms, JobSink& sink,
+         JobListener* listener)
     : id_(id),
       client_(client),
       store_(store),
+      terms_(std::move(terms)),
       sink_(sink),
-      quota_{max_output_bytes},
-      stdout_log_(std::make_unique<OutputLog>(store, [this] { on_log_progress(); })),
-      stderr_log_(std::make_unique<OutputLog>(store, [this] { on_log_progress(); })),
+      listener_(listener),
+      quota_{terms_.max_output_bytes},
       stdout_pipe_(store, quota_, events_of(kStdout)),
-      stderr_pipe_(store, quota_, events_of(kStderr)) {}
+      stderr_pipe_(store, quota_, events_of(kStderr)),
+      input_(store.loop(), input_events()),
+      termination_(store.loop(), group_, terms_.mark, [this] { on_termination_over(); }) {}
 
 OutputPipe::Events Job::events_of(Part part) {
   return {[this](std::size_t bytes) { on_output(bytes); }, [this, part] { settle(part); },
           [this] { on_quota_exceeded(); }};
 }
 
-void Job::start(Spawner& spawner, const SpawnSpec& spec) { child_ = spawner.spawn(spec, *this); }
+InputPipe::Events Job::input_events() {
+  return {[this](std::size_t bytes) {
+            if (listener_ != nullptr) listener_->input_taken(id_, bytes);
+          },
+          [this] {
+            if (listener_ != nullptr) listener_->input_closed(id_);
+          }};
+}
+
+void Job::start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes) {
+  enter(JobState::starting);
+  wishes_ = wishes;
+  child_ = spawner.spawn(spec, *this);
+}
 
 void Job::child_started(pid_t pid, ChildStreams streams) {
   log::debug("started").add("job", static_cast<std::int64_t>(id_)).add("pid", pid);
   group_ = ProcessGroup(pid);
   enter(JobState::running);
-  stdout_pipe_.open(streams.out, *stdout_log_);
-  stderr_pipe_.open(streams.err, *stderr_log_);
-  if (ending_) group_.signal(kill_timer_ ? SIGTERM : SIGKILL);  // it was told to end before it had begun
+  open_output(StdStream::out, streams.out);
+  open_output(StdStream::err, streams.err);
+  if (streams.in >= 0) input_.open(streams.in);
+  start_deadlines();
+  termination_.child_started();
+  for (const int number : std::exchange(early_signals_, {})) group_.signal(number);
+  if (listener_ != nullptr) listener_->job_started(id_, pid);
+}
+
+void Job::open_output(StdStream stream, int fd) {
+  OutputPipe& pipe = pipe_of(stream);
+  if (terms_.form == ReplyForm::stream) {
+    std::uint64_t& handed_on = handed_on_[stream == StdStream::err];
+    pipe.open(fd, {[this, stream] {
+                     return listener_ == nullptr ? kReadBytes : listener_->output_room(id_, stream);
+                   },
+                   [this, stream, &handed_on](std::string_view bytes) {
+                     handed_on += bytes.size();
+                     if (listener_ != nullptr) listener_->job_output(id_, stream, bytes);
+                   }});
+    return;
+  }
+  auto& log = stream == StdStream::out ? stdout_log_ : stderr_log_;
+  log = std::make_unique<OutputLog>(store_, [this] { on_log_progress(); });
+  pipe.open(fd, *log);
 }
 
 void Job::child_failed(const SpawnFailure& failure) {
@@ -74,7 +114,7 @@ void Job::child_failed(const SpawnFailure& failure) {
       .add("job", static_cast<std::int64_t>(id_))
       .add("stage", failure.stage)
       .add("errno", uv_err_name(failure.error));
-  error_ = reply_to(failure);
+  error_ = reply_to(failure, wishes_);
   group_.leader_was_reaped();
   stdout_pipe_.close();
   stderr_pipe_.close();
@@ -83,16 +123,20 @@ void Job::child_failed(const SpawnFailure& failure) {
 
 void Job::child_exited(const ChildEnd& end) {
   group_.leader_was_reaped();
-  status_ = end.status;
-  usage_ = end.usage;
+  end_ = end;
+  input_.close();
+  timeout_timer_.reset();
+  idle_timer_.reset();
   exited_at_ms_ = uv_now(store_.loop());
+  handed_on_before_exit_ = handed_on_;
   enter(std::max(state_, JobState::lingering));
   settle(kExit);
   if (state_ == JobState::lingering) linger();
 }
 
 void Job::on_output(std::size_t bytes) {
-  if (!stdout_log_) return;  // a leftover's
+  if (state_ >= JobState::finished) return;  // a leftover's
+  last_output_ms_ = uv_now(store_.loop());
   on_log_progress();
   if (state_ != JobState::lingering) return;
   read_since_exit_ += bytes;
@@ -102,13 +146,15 @@ void Job::on_output(std::size_t bytes) {
 // Also called by a log whose file has failed: the command would fill the disk's place with nothing.
 void Job::on_log_progress() {
   for (const auto* log : {stdout_log_.get(), stderr_log_.get()}) {
-    if (log->failure().empty() || error_) continue;
+    if (log == nullptr || log->failure().empty() || error_) continue;
     error_ = ErrorReply{
         std::string(error_name::kSpool), "the output could not be kept: " + log->failure(), "", "", {}};
     end(Reason::output_limit, kKillGraceMs);
   }
-  stdout_pipe_.resume();
-  stderr_pipe_.resume();
+  if (terms_.form == ReplyForm::whole) {
+    stdout_pipe_.resume();
+    stderr_pipe_.resume();
+  }
   settle_if_complete();
 }
 
@@ -117,7 +163,71 @@ void Job::on_quota_exceeded() {
   end(Reason::output_limit, kKillGraceMs);
 }
 
+void Job::signal(int number) {
+  if (state_ < JobState::running)
+    early_signals_.push_back(number);
+  else
+    group_.signal(number);
+}
+
+void Job::resume_output(StdStream stream) { pipe_of(stream).resume(); }
+
+void Job::stop_output(StdStream stream) {
+  if (state_ != JobState::running && state_ != JobState::lingering) return;
+  pipe_of(stream).close();
+  settle(stream == StdStream::out ? kStdout : kStderr);
+}
+
+void Job::forget_listener() {
+  listener_ = nullptr;
+  stdout_pipe_.resume();
+  stderr_pipe_.resume();
+}
+
+void Job::start_deadlines() {
+  last_output_ms_ = uv_now(store_.loop());
+  if (terms_.timeout_ms) {
+    timeout_timer_ = make_timer(store_.loop(), this);
+    uv_timer_start(timeout_timer_.get(), deliver<&Job::on_timeout>, *terms_.timeout_ms, 0);
+  }
+  if (terms_.idle_ms) {
+    idle_timer_ = make_timer(store_.loop(), this);
+    uv_timer_start(idle_timer_.get(), deliver<&Job::on_idle>, *terms_.idle_ms, 0);
+  }
+}
+
+void Job::on_timeout() { end(Reason::timeout, kKillGraceMs); }
+
+// A command whose output waits for a reader is not idle.
+void Job::on_idle() {
+  if (has_output_waiting()) last_output_ms_ = uv_now(store_.loop());
+  const std::uint64_t quiet = uv_now(store_.loop()) - last_output_ms_;
+  if (quiet >= *terms_.idle_ms) return end(Reason::idle_timeout, kKillGraceMs);
+  uv_timer_start(idle_timer_.get(), deliver<&Job::on_idle>, *terms_.idle_ms - quiet, 0);
+}
+
+bool Job::has_output_waiting() const {
+  const bool paused = stdout_pipe_.is_paused() || stderr_pipe_.is_paused();
+  return paused || stdout_pipe_.has_bytes_waiting() || stderr_pipe_.has_bytes_waiting();
+}
+
+// Whether bytes of the child's own may be held up in this pipe, by a disk or by a reader.
+bool Job::is_stalled(StdStream stream) const {
+  const std::size_t index = stream == StdStream::err;
+  const bool is_disk = terms_.form == ReplyForm::whole;
+  const bool paused = index == 0 ? stdout_pipe_.is_paused() : stderr_pipe_.is_paused();
+  return paused && (is_disk || handed_on_[index] - handed_on_before_exit_[index] < kMaxPipeBytes);
+}
+
 void Job::linger() {
+  switch (terms_.linger) {
+    case Linger::wait:
+      return;
+    case Linger::now:
+      return start_linger_timer(0);
+    case Linger::grace:
+      break;
+  }
   const std::uint64_t since_exit = uv_now(store_.loop()) - exited_at_ms_;
   const std::uint64_t until_cap = since_exit < kLingerCapMs ? kLingerCapMs - since_exit : 0;
   start_linger_timer(std::min<std::uint64_t>(kLingerQuietMs, until_cap));
@@ -128,13 +238,13 @@ void Job::start_linger_timer(std::uint64_t ms) {
   uv_timer_start(linger_timer_.get(), deliver<&Job::on_linger>, ms, 0);
 }
 
-// What the child itself wrote must not be lost because the loop was late or a disk slow: a pipe that is paused
-// or holds bytes has not been quiet. Once more than any pipe can hold was read since the exit, only a background
+// What the child itself wrote must not be lost because the loop was late, a disk or a reader slow: a pipe that is
+// paused or holds bytes has not been quiet. Once more than any pipe can hold was read since the exit, only a background
 // process's bytes are left.
 void Job::on_linger() {
-  const bool paused = stdout_pipe_.is_paused() || stderr_pipe_.is_paused();
   const bool waiting = stdout_pipe_.has_bytes_waiting() || stderr_pipe_.has_bytes_waiting();
-  if (paused || (waiting && read_since_exit_ < kMaxPipeBytes)) return start_linger_timer(kLingerQuietMs);
+  const bool stalled = is_stalled(StdStream::out) || is_stalled(StdStream::err);
+  if (stalled || (waiting && read_since_exit_ < kMaxPipeBytes)) return start_linger_timer(kLingerQuietMs);
   cut_ = true;
   stdout_pipe_.discard();
   stderr_pipe_.discard();
@@ -147,55 +257,45 @@ void Job::settle(unsigned parts) {
 }
 
 bool Job::output_is_complete() const {
-  auto is_still = [](const OutputLog& log) { return !log.failure().empty() || log.is_idle(); };
-  return is_still(*stdout_log_) && is_still(*stderr_log_);
+  auto is_still = [](const auto& log) { return !log || !log->failure().empty() || log->is_idle(); };
+  return is_still(stdout_log_) && is_still(stderr_log_);
 }
 
 void Job::settle_if_complete() {
   if (state_ >= JobState::finished) return leave_if_over();
-  if (pending_ == 0 && output_is_complete()) finish();
+  if (pending_ != 0 || !output_is_complete()) return;
+  linger_timer_.reset();
+  // What is said of a command that we ended says whether all of it is gone.
+  if (termination_.reaches_all() && termination_.is_under_way()) return termination_.look();
+  finish();
+}
+
+void Job::on_termination_over() {
+  if (state_ >= JobState::finished)
+    leave_if_over();
+  else
+    settle_if_complete();
 }
 
 void Job::finish() {
-  linger_timer_.reset();
   enter(JobState::finished);
   sink_.job_finished(id_);
   leave_if_over();
 }
 
 void Job::end(Reason reason, unsigned grace_ms) {
-  if (state_ >= JobState::finished && !kill_timer_) return;
-  if (!ending_) {
-    ending_ = reason;
-    group_.signal(SIGTERM);
-  }
-  const std::uint64_t due = uv_now(store_.loop()) + grace_ms;
-  if (kill_timer_ && kill_due_ms_ <= due) return;  // the earlier one counts
-  kill_due_ms_ = due;
-  if (!kill_timer_) kill_timer_ = make_timer(store_.loop(), this);
-  uv_timer_start(kill_timer_.get(), deliver<&Job::on_kill>, grace_ms, 0);
+  if (state_ >= JobState::finished && !has_kill_due()) return;
+  if (!ending_) ending_ = reason;
+  termination_.begin(grace_ms);
 }
 
 void Job::kill_now(Reason reason) { end(reason, 0); }
 
-void Job::on_kill() {
-  if (uv_now(store_.loop()) >= kill_due_ms_) {
-    group_.signal(SIGKILL);
-    kill_timer_.reset();
-  }
-  leave_if_over();
-}
-
-// A Job that was ended stays until its group is gone or has been killed, also when its result is long out. Nobody
-// tells when the last member of a group is gone, so it is looked at now and then.
+// A Job that was ended stays until its group is gone or has been killed, also when its result is long out.
 void Job::leave_if_over() {
   if (state_ != JobState::finished) return;
-  if (kill_timer_ && group_.is_empty()) kill_timer_.reset();
-  if (kill_timer_) {
-    const std::uint64_t left = kill_due_ms_ - std::min(kill_due_ms_, uv_now(store_.loop()));
-    uv_timer_start(kill_timer_.get(), deliver<&Job::on_kill>, std::min(kGroupLookMs, left), 0);
-  }
-  if (kill_timer_ || holds_pipe()) return;
+  termination_.look();
+  if (state_ != JobState::finished || has_kill_due() || holds_pipe()) return;
   enter(JobState::over);
   sink_.job_over(id_);
 }
@@ -207,30 +307,32 @@ void Job::drop_leftover() {
 }
 
 JobResult Job::failed_result() {
+  stdout_log_.reset();
+  stderr_log_.reset();
   ReplyHeader header;
   header.error = error_;
   return {std::move(header), nullptr, nullptr};
 }
 
 JobResult Job::take_result() {
-  assert(state_ >= JobState::finished && stdout_log_);
+  assert(state_ >= JobState::finished);
+  input_.close();
   stdout_pipe_.discard();
   stderr_pipe_.discard();
-  auto out = std::move(stdout_log_);
-  auto err = std::move(stderr_log_);
-  out->seal();
-  err->seal();
+  if (stdout_log_) stdout_log_->seal();
+  if (stderr_log_) stderr_log_->seal();
   if (error_) return failed_result();
   ReplyHeader header;
-  header.stdout_bytes = out->size();
-  header.stderr_bytes = err->size();
-  header.len = out->size() + err->size();
-  header.status = status_;
-  header.reason = ending_ ? *ending_ : status_->by_signal() ? Reason::signal : Reason::exited;
+  header.stdout_bytes = stdout_log_ ? stdout_log_->size() : handed_on_[0];
+  header.stderr_bytes = stderr_log_ ? stderr_log_->size() : handed_on_[1];
+  header.len = *header.stdout_bytes + *header.stderr_bytes;
+  header.status = end_->status;
+  header.reason = ending_ ? *ending_ : end_->status.by_signal() ? Reason::signal : Reason::exited;
   header.truncated = truncated_;
   header.cut = cut_;
-  header.usage = usage_;
-  return {std::move(header), std::move(out), std::move(err)};
+  header.usage = end_->usage;
+  return {std::move(header), std::move(stdout_log_), std::move(stderr_log_), end_->core,
+          termination_.survivors()};
 }
 
 void Job::enter(JobState next) {

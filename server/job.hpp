@@ -1,24 +1,30 @@
-// One command: a child, its two output pipes and what they said.
+// One command: a child, its streams and what it said.
 //
 // A Job is finished when the child has been reaped AND both pipes are at their end AND nothing is on its way to
-// disk, in any order; job_finished() is then called, once. A grandchild may hold a pipe open for ever: after the
-// exit we wait for kLingerQuietMs of quiet, kLingerCapMs at most, then finish with `cut` and throw away what
-// still comes.
+// disk, in any order; job_finished() is then called, once. A grandchild may hold a pipe open for ever: by default we
+// wait after the exit for kLingerQuietMs of quiet, kLingerCapMs at most, then finish with `cut` and throw away what
+// still comes. One that we have ended is finished when all of it is gone, or can't be ended.
 #pragma once
 
 #include <uv.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "proto/message.hpp"
+#include "server/input_pipe.hpp"
+#include "server/job_request.hpp"
 #include "server/output_log.hpp"
 #include "server/output_pipe.hpp"
 #include "server/process_group.hpp"
 #include "server/process_state.hpp"
 #include "server/spawn.hpp"
+#include "server/termination.hpp"
 #include "server/uv_handle.hpp"
 
 namespace runwire {
@@ -29,14 +35,16 @@ using ConnectionId = std::uint64_t;
 inline constexpr unsigned kKillGraceMs = 1000;          // between TERM and KILL
 inline constexpr unsigned kShutdownKillGraceMs = 5000;  // the same when the daemon goes away
 
-// What a finished command leaves: the header of its reply, and the bytes.
+// What a finished command leaves: how it ended, and the bytes that were kept.
 struct JobResult {
   ReplyHeader header;
-  std::unique_ptr<OutputLog> stdout_log;  // null where the header is an error
+  std::unique_ptr<OutputLog> stdout_log;  // null where the header is an error, and where output was handed on
   std::unique_ptr<OutputLog> stderr_log;
+  std::optional<bool> core = {};
+  std::optional<std::int64_t> survivors = {};
 };
 
-// The seam between a job and whoever wants to know of it.
+// The seam between a job and whoever owns it.
 class JobSink {
  public:
   virtual ~JobSink() = default;
@@ -44,18 +52,44 @@ class JobSink {
   virtual void job_over(JobId id) = 0;  // nothing of it is left: child, group and pipes are gone; retire it
 };
 
-enum class JobState { starting, running, lingering, finished, over };
+// The seam between a job and whoever follows it while it runs.
+class JobListener {
+ public:
+  virtual ~JobListener() = default;
+  virtual void job_started(JobId id, pid_t pid) = 0;
+  // How many bytes of an output that is handed on may come now; 0: none, until resume_output().
+  virtual std::size_t output_room(JobId id, StdStream stream) = 0;
+  virtual void job_output(JobId id, StdStream stream, std::string_view bytes) = 0;
+  virtual void input_taken(JobId id, std::size_t bytes) = 0;  // the command's pipe has room for so many more
+  virtual void input_closed(JobId id) = 0;                    // the command reads no more
+};
+
+// What of its start the client chose itself; for messages.
+struct JobWishes {
+  bool has_program = false;
+  bool has_cwd = false;
+};
+
+enum class JobState { waiting, starting, running, lingering, finished, over };
 
 class Job final : private ChildEvents {
  public:
-  // REQUIRES: store and sink outlive the Job.
-  Job(JobId id, ConnectionId client, OutputStore& store, std::uint64_t max_output_bytes, JobSink& sink);
+  // REQUIRES: store and sink outlive the Job, and so does the listener unless forget_listener() is called. Null: nobody
+  // follows it.
+  Job(JobId id, ConnectionId client, OutputStore& store, JobTerms terms, JobSink& sink,
+      JobListener* listener = nullptr);
 
-  void start(Spawner& spawner, const SpawnSpec& spec);
+  void start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes = {});
 
-  // TERM to the whole group, KILL after `grace_ms`; `reason` is what the result will say. The first reason counts.
+  // TERM to it, KILL after `grace_ms`; `reason` is what the result will say. The first reason counts.
   void end(Reason reason, unsigned grace_ms);
   void kill_now(Reason reason);
+
+  void signal(int number);  // to its group, as soon as there is one
+  InputPipe& input() { return input_; }
+  void resume_output(StdStream stream);  // there is room again
+  void stop_output(StdStream stream);    // of no use to anybody: its writers get SIGPIPE
+  void forget_listener();
 
   // REQUIRES: job_finished() was called; once. From then on the Job keeps no output.
   JobResult take_result();
@@ -64,7 +98,7 @@ class Job final : private ChildEvents {
   ConnectionId client() const { return client_; }
   JobState state() const { return state_; }
   bool wants_processor() const { return runwire::wants_processor(group_.leader()); }
-  bool has_kill_due() const { return kill_timer_ != nullptr; }
+  bool has_kill_due() const { return termination_.is_under_way(); }
   bool holds_pipe() const { return stdout_pipe_.is_open() || stderr_pipe_.is_open(); }
   void drop_leftover();  // closes them; the background process gets SIGPIPE when it next writes
 
@@ -76,14 +110,23 @@ class Job final : private ChildEvents {
   void child_exited(const ChildEnd& end) override;
 
   OutputPipe::Events events_of(Part part);
+  InputPipe::Events input_events();
+  OutputPipe& pipe_of(StdStream stream) { return stream == StdStream::out ? stdout_pipe_ : stderr_pipe_; }
+  void open_output(StdStream stream, int fd);
   void on_output(std::size_t bytes);
   void on_log_progress();
   void on_quota_exceeded();
   void on_linger();
-  void on_kill();
 
+  void start_deadlines();
+  void on_timeout();
+  void on_idle();
+
+  bool has_output_waiting() const;
+  bool is_stalled(StdStream stream) const;
   void settle(unsigned parts);
   void settle_if_complete();
+  void on_termination_over();
   void linger();
   void start_linger_timer(std::uint64_t ms);
   void finish();
@@ -95,24 +138,31 @@ class Job final : private ChildEvents {
   const JobId id_;
   const ConnectionId client_;
   OutputStore& store_;
+  const JobTerms terms_;
   JobSink& sink_;
-  JobState state_ = JobState::starting;
+  JobListener* listener_;  // outlives us, or is forgotten
+  JobState state_ = JobState::waiting;
   OutputQuota quota_;
-  std::unique_ptr<OutputLog> stdout_log_, stderr_log_;  // outlive the pipes that write into them
+  std::unique_ptr<OutputLog> stdout_log_, stderr_log_;  // of an output that is kept; outlive the pipes
   OutputPipe stdout_pipe_, stderr_pipe_;
+  InputPipe input_;
   std::unique_ptr<Child> child_;
   ProcessGroup group_;
+  Termination termination_;  // of group_ and what has left it
+  JobWishes wishes_;
+  std::vector<int> early_signals_;
   unsigned pending_ = kExit | kStdout | kStderr;
-  std::optional<ExitStatus> status_;
+  std::optional<ChildEnd> end_;
   std::optional<Reason> ending_;     // why we end it; nothing while it may go on
   std::optional<ErrorReply> error_;  // a failure of ours that replaces the result
-  Usage usage_;
   bool truncated_ = false;
   bool cut_ = false;
-  std::uint64_t exited_at_ms_ = 0;  // loop time
+  std::array<std::uint64_t, 2> handed_on_ = {0, 0};  // bytes of stdout and stderr
+  std::array<std::uint64_t, 2> handed_on_before_exit_ = {0, 0};
+  std::uint64_t exited_at_ms_ = 0;    // loop time
+  std::uint64_t last_output_ms_ = 0;  // loop time; of its start before there was any
   std::uint64_t read_since_exit_ = 0;
-  std::uint64_t kill_due_ms_ = 0;  // loop time; while there is a kill_timer_
-  Handle<uv_timer_t> linger_timer_, kill_timer_;
+  Handle<uv_timer_t> linger_timer_, timeout_timer_, idle_timer_;
 };
 
 }  // namespace runwire

@@ -16,41 +16,54 @@ JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, Jo
       spawner_(spawner),
       limits_(limits),
       spec_(std::move(how)),
+      mark_prefix_(spec_.mark),
       retired_(store.loop()),
       dispatch_(store.loop(), [this] { start_waiting(); }),
       young_(store.loop(), young_places(),
-             {[this] { start_waiting(); }, [this](JobId id) { return running_.at(id)->wants_processor(); }}),
+             {[this] { start_waiting(); }, [this](JobId id) { return jobs_.at(id).job->wants_processor(); }}),
       before_poll_(make_handle<uv_prepare_t>(
           this, [&store](uv_prepare_t* handle) { return uv_prepare_init(store.loop(), handle); })) {
   uv_unref(as_handle(before_poll_.get()));
 }
 
-bool JobTable::submit(ConnectionId client, std::string command) {
-  const std::size_t free_slots = limits_.max_running - std::min(limits_.max_running, running_.size());
-  if (queue_.size() >= limits_.max_queued + free_slots) return false;
-  queue_.push(client, std::move(command));
-  dispatch_.arm();
-  return true;
-}
-
-void JobTable::start(ConnectionId client, std::string command) {
+std::optional<JobId> JobTable::submit(ConnectionId client, JobRequest request, JobListener* listener) {
+  const std::size_t free_slots = limits_.max_running - std::min(limits_.max_running, running());
+  if (queue_.size() >= limits_.max_queued + free_slots) return std::nullopt;
   const JobId id = ++last_id_;
   JobSink& sink = *this;
-  auto owned = std::make_unique<Job>(id, client, store_, limits_.max_output_bytes, sink);
-  Job& job = *owned;
-  running_.emplace(id, std::move(owned));
+  request.terms.max_output_bytes = limits_.max_output_bytes;
+  auto job = std::make_unique<Job>(id, client, store_, request.terms, sink, listener);
+  jobs_.emplace(id, Entry{std::move(job), std::move(request)});
   by_client_.emplace(client, id);
+  queue_.push(client, id);
+  dispatch_.arm();
+  return id;
+}
+
+Job* JobTable::find(JobId id) {
+  const auto found = jobs_.find(id);
+  return found == jobs_.end() ? nullptr : found->second.job.get();
+}
+
+void JobTable::start(JobId id) {
+  Entry& entry = jobs_.at(id);
+  JobRequest request = std::move(entry.request);
+  const JobWishes wishes{!request.argv.empty(), !request.cwd.empty()};
+  spec_.command = std::move(request.command);
+  spec_.argv = std::move(request.argv);
+  spec_.environment = std::move(request.environment);
+  spec_.clear_environment = request.clear_environment;
+  spec_.mark = std::move(request.terms.mark);
+  spec_.takes_stdin = request.takes_stdin;
+  if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   young_.enter(id);
-  spec_.command = std::move(command);
-  job.start(spawner_, spec_);
+  entry.job->start(spawner_, spec_, wishes);
+  if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   spec_.command = {};
 }
 
 void JobTable::start_waiting() {
-  while (!queue_.empty() && running_.size() < limits_.max_running && young_.has_room()) {
-    auto [client, command] = queue_.pop();
-    start(client, std::move(command));
-  }
+  while (!queue_.empty() && running() < limits_.max_running && young_.has_room()) start(queue_.pop().second);
   if (queue_.empty() || young_.has_room()) return;
   young_.await_room();
   uv_prepare_start(before_poll_.get(), deliver<&JobTable::give_way>);
@@ -69,12 +82,20 @@ void JobTable::abandon(ConnectionId client) {
   queue_.remove(client);
   std::vector<JobId> ids;
   for (auto [at, last] = by_client_.equal_range(client); at != last; ++at) ids.push_back(at->second);
-  for (JobId id : ids) running_.at(id)->end(Reason::client_gone, kKillGraceMs);
+  for (JobId id : ids) {
+    Job& job = *jobs_.at(id).job;
+    job.forget_listener();
+    if (job.state() == JobState::waiting)
+      forget(id);
+    else
+      job.end(Reason::client_gone, kKillGraceMs);
+  }
   if (is_idle()) clients_.jobs_are_idle();
 }
 
 void JobTable::end_all(Reason reason, unsigned grace_ms) {
-  for (auto& [id, job] : running_) job->end(reason, grace_ms);
+  for (auto& [id, entry] : jobs_)
+    if (entry.job->state() != JobState::waiting) entry.job->end(reason, grace_ms);
   for (auto& [id, job] : leftovers_)
     if (job->has_kill_due()) job->end(reason, grace_ms);
 }
@@ -87,14 +108,15 @@ void JobTable::drop_queued() {
                                       "",
                                       "",
                                       {}};
-    clients_.command_finished(queue_.pop().first, std::move(refused));
+    const auto [client, id] = queue_.pop();
+    forget(id);
+    clients_.command_finished(client, id, std::move(refused));
   }
 }
 
 bool JobTable::is_idle() const {
   auto has_kill_due = [](const auto& entry) { return entry.second->has_kill_due(); };
-  return running_.empty() && queue_.empty() &&
-         std::none_of(leftovers_.begin(), leftovers_.end(), has_kill_due);
+  return jobs_.empty() && std::none_of(leftovers_.begin(), leftovers_.end(), has_kill_due);
 }
 
 void JobTable::forget_client_of(const Job& job) {
@@ -105,14 +127,20 @@ void JobTable::forget_client_of(const Job& job) {
   }
 }
 
+// It was never started.
+void JobTable::forget(JobId id) {
+  auto node = jobs_.extract(id);
+  forget_client_of(*node.mapped().job);
+}
+
 void JobTable::job_finished(JobId id) {
   young_.leave(id);
-  auto node = running_.extract(id);
-  Job& job = *node.mapped();
-  leftovers_.emplace(id, std::move(node.mapped()));
+  auto node = jobs_.extract(id);
+  Job& job = *node.mapped().job;
+  leftovers_.emplace(id, std::move(node.mapped().job));
   forget_client_of(job);
   const ConnectionId client = job.client();
-  clients_.command_finished(client, job.take_result());
+  clients_.command_finished(client, id, job.take_result());
   bound_leftovers();
   if (!queue_.empty()) dispatch_.arm();
 }

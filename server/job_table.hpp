@@ -1,4 +1,4 @@
-// All jobs, by id, and the queue of commands that wait to become one.
+// All jobs, by id, and the queue of those that wait to be started.
 #pragma once
 
 #include <uv.h>
@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
 #include "proto/result.hpp"
 #include "server/fair_queue.hpp"
 #include "server/job.hpp"
+#include "server/job_request.hpp"
 #include "server/spawn.hpp"
 #include "server/uv_handle.hpp"
 #include "server/young_window.hpp"
@@ -30,19 +32,29 @@ struct JobLimits {
 class JobClients {
  public:
   virtual ~JobClients() = default;
-  virtual void command_finished(ConnectionId client, JobResult result) = 0;
+  virtual void command_finished(ConnectionId client, JobId id, JobResult result) = 0;
   virtual void jobs_are_idle() = 0;  // nothing runs or waits any more, and no group is left to kill
 };
 
 class JobTable final : private JobSink {
  public:
   // REQUIRES: everything passed by reference outlives the table.
-  // `how` says how commands are spawned; its command is filled in anew for each.
+  // `how` says how commands are spawned; what a request says is filled in anew for each. Its mark is the beginning of
+  // every mark.
   JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, JobLimits limits, SpawnSpec how);
 
-  // Runs `command` when its turn comes, at the earliest when this turn of the loop is over. command_finished()
-  // is called once for it, unless the client is abandoned first. False where the queue is full.
-  bool submit(ConnectionId client, std::string command);
+  // Runs it when its turn comes, at the earliest when this turn of the loop is over. command_finished() is called once
+  // for it, unless the client is abandoned first. Empty where the queue is full.
+  // REQUIRES: `listener` outlives the command, or its client is abandoned first. Null: nobody follows it.
+  std::optional<JobId> submit(ConnectionId client, JobRequest request, JobListener* listener = nullptr);
+
+  // The mark for the next command that is submitted; empty where `how` has none to begin it with.
+  std::string next_mark() const {
+    return mark_prefix_.empty() ? "" : mark_prefix_ + std::to_string(last_id_ + 1);
+  }
+
+  // One that has been submitted and is not finished; else null. Valid until the loop goes on.
+  Job* find(JobId id);
 
   // The client has gone: what it has queued is forgotten, what it has running is ended.
   void abandon(ConnectionId client);
@@ -51,16 +63,23 @@ class JobTable final : private JobSink {
   void drop_queued();
 
   bool is_idle() const;
-  std::size_t running() const { return running_.size(); }
+  std::size_t running() const { return jobs_.size() - queue_.size(); }
   std::size_t queued() const { return queue_.size(); }
 
  private:
   void job_finished(JobId id) override;
   void job_over(JobId id) override;
 
-  void start(ConnectionId client, std::string command);
+  // A job that is not finished; its request, until it is started.
+  struct Entry {
+    std::unique_ptr<Job> job;
+    JobRequest request;
+  };
+
+  void start(JobId id);
   void start_waiting();
   void give_way();
+  void forget(JobId id);
   void forget_client_of(const Job& job);
   void bound_leftovers();
 
@@ -68,12 +87,13 @@ class JobTable final : private JobSink {
   JobClients& clients_;
   Spawner& spawner_;
   const JobLimits limits_;
-  SpawnSpec spec_;
+  SpawnSpec spec_;  // what a request says stands in it only while its command is started
+  const std::string mark_prefix_;
   JobId last_id_ = 0;
-  FairQueue<ConnectionId, std::string> queue_;
-  std::unordered_map<JobId, std::unique_ptr<Job>> running_;
+  FairQueue<ConnectionId, JobId> queue_;
+  std::unordered_map<JobId, Entry> jobs_;            // those that wait included
   std::map<JobId, std::unique_ptr<Job>> leftovers_;  // by age: finished, but a pipe is held or a kill is due
-  std::unordered_multimap<ConnectionId, JobId> by_client_;  // of running_
+  std::unordered_multimap<ConnectionId, JobId> by_client_;  // of jobs_
   RetireList<Job> retired_;
   AfterTurn dispatch_;
   YoungWindow young_;

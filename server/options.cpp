@@ -38,6 +38,8 @@ How commands run:
 The daemon:
   --max-connections N    (default 20000, less where RLIMIT_NOFILE is small)
   --drain-timeout SEC    on SIGTERM running commands may go on so long (default 10)
+  --keepalive SEC        a session whose client is silent for so long asks whether it is there, and ends
+                         after three such times without an answer (default 15; 0: never)
   --log-level LEVEL      error, warn, info or debug; to stderr (default info)
   -h, --help             this text
   --version              version and build
@@ -65,6 +67,7 @@ std::string current_directory() {
 struct Words {
   std::vector<std::string> listen;
   double drain_timeout_seconds = 10;
+  double keepalive_seconds = 15;
 };
 
 void declare(CLI::App& app, Options& options, Words& words) {
@@ -93,6 +96,7 @@ void declare(CLI::App& app, Options& options, Words& words) {
   app.add_option("--spill-dir", options.spill_dir);
   app.add_option("--max-connections", options.max_connections)->check(CLI::Range(1, 1000000));
   app.add_option("--drain-timeout", words.drain_timeout_seconds)->check(CLI::Range(0.0, 86400.0));
+  app.add_option("--keepalive", words.keepalive_seconds)->check(CLI::Range(0.0, 86400.0));
   const std::map<std::string, log::Level> levels{{"error", log::Level::error},
                                                  {"warn", log::Level::warn},
                                                  {"info", log::Level::info},
@@ -107,6 +111,7 @@ Status complete(Options& options, const Words& words) {
     options.listen.push_back(std::move(*address));
   }
   options.drain_timeout_ms = static_cast<unsigned>(words.drain_timeout_seconds * 1000);
+  options.ping_ms = static_cast<unsigned>(words.keepalive_seconds * 1000);
   if (options.cwd.empty()) options.cwd = current_directory();
   if (options.spill_dir.empty()) options.spill_dir = default_spill_dir();
   for (const auto& [option, dir] :

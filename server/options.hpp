@@ -22,6 +22,7 @@ struct Options {
   std::size_t max_connections = 20000;
   std::uint64_t max_output_bytes = std::uint64_t{4} << 30;
   unsigned drain_timeout_ms = 10000;
+  unsigned ping_ms = 15000;  // a session's peer that is silent for so long is asked; 0: never
   std::string shell = "/bin/sh";
   SpawnerChoice spawner = SpawnerChoice::automatic;
   bool direct = true;  // plain words may run without the shell

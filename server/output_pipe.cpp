@@ -15,6 +15,15 @@ OutputPipe::OutputPipe(OutputStore& store, OutputQuota& quota, Events events)
 
 void OutputPipe::open(int fd, OutputLog& log) {
   log_ = &log;
+  open(fd);
+}
+
+void OutputPipe::open(int fd, Relay relay) {
+  relay_ = std::move(relay);
+  open(fd);
+}
+
+void OutputPipe::open(int fd) {
   pipe_ =
       make_handle<uv_pipe_t>(this, [this](uv_pipe_t* pipe) { return uv_pipe_init(store_.loop(), pipe, 0); });
   [[maybe_unused]] const int error = uv_pipe_open(pipe_.get(), fd);
@@ -35,6 +44,7 @@ void OutputPipe::resume() {
 
 void OutputPipe::discard() {
   log_ = nullptr;
+  relay_.reset();
   resume();
 }
 
@@ -46,14 +56,18 @@ bool OutputPipe::has_bytes_waiting() const {
 }
 
 void OutputPipe::on_alloc(std::size_t, uv_buf_t* room) {
-  keeping_ = log_ != nullptr && quota_.left > 0;
-  OutputLog::Room into{store_.scratch(), kReadBytes};
-  if (keeping_)
-    into = log_->room(static_cast<std::size_t>(std::min<std::uint64_t>(quota_.left, kSpillBufferBytes)));
+  const OutputLog::Room into = next_room();
   *room = uv_buf_init(into.start, static_cast<unsigned>(into.size));
 }
 
-void OutputPipe::on_bytes(ssize_t count, const uv_buf_t*) {
+OutputLog::Room OutputPipe::next_room() {
+  if (relay_) return {store_.scratch(), std::min(relay_->room(), kReadBytes)};
+  keeping_ = log_ != nullptr && quota_.left > 0;
+  if (!keeping_) return {store_.scratch(), kReadBytes};
+  return log_->room(static_cast<std::size_t>(std::min<std::uint64_t>(quota_.left, kSpillBufferBytes)));
+}
+
+void OutputPipe::on_bytes(ssize_t count, const uv_buf_t* bytes) {
   if (count == UV_ENOBUFS) {  // on_alloc had no room
     paused_ = true;
     uv_read_stop(as_stream(pipe_.get()));
@@ -66,6 +80,7 @@ void OutputPipe::on_bytes(ssize_t count, const uv_buf_t*) {
     return events_.on_eof();
   }
   if (count == 0) return;
+  if (relay_) relay_->hand_on({bytes->base, static_cast<std::size_t>(count)});
   const bool exceeded = !kept && log_ != nullptr;
   if (exceeded) events_.on_exceeded();
   events_.on_read(static_cast<std::size_t>(count));

@@ -1,12 +1,14 @@
-// The daemon's end of a command's stdout or stderr: reads into a log as long as that has room, and stops the
-// child by back-pressure while it has none. With no log it reads and throws away, so that a background process
-// that still writes is not killed by SIGPIPE.
+// The daemon's end of a command's stdout or stderr: reads into a log, or hands on what comes, as long as there is
+// room for it, and stops the child by back-pressure while there is none. With neither it reads and throws away, so that
+// a background process that still writes is not killed by SIGPIPE.
 #pragma once
 
 #include <uv.h>
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string_view>
 
 #include "server/output_log.hpp"
 #include "server/uv_handle.hpp"
@@ -26,12 +28,20 @@ class OutputPipe {
     std::function<void()> on_exceeded;         // bytes came that the quota did not allow; they are gone
   };
 
+  // Where bytes go that are not kept.
+  struct Relay {
+    std::function<std::size_t()> room;  // how many are taken now; 0: none until resume()
+    std::function<void(std::string_view)> hand_on;
+  };
+
   OutputPipe(OutputStore& store, OutputQuota& quota, Events events);
   OutputPipe(const OutputPipe&) = delete;
   OutputPipe& operator=(const OutputPipe&) = delete;
 
   // Takes ownership of `fd`, non-blocking, and starts to read into `log`, which stays alive until discard().
   void open(int fd, OutputLog& log);
+  // The same, but hands on all that is read; the quota is not touched.
+  void open(int fd, Relay relay);
   bool is_open() const { return pipe_ != nullptr; }
   bool is_paused() const { return paused_; }
   bool has_bytes_waiting() const;  // written by the child and not yet read
@@ -40,6 +50,8 @@ class OutputPipe {
   void close();
 
  private:
+  void open(int fd);
+  OutputLog::Room next_room();
   void on_alloc(std::size_t suggested, uv_buf_t* room);
   void on_bytes(ssize_t count, const uv_buf_t* room);
   void keep(std::size_t count);
@@ -49,8 +61,9 @@ class OutputPipe {
   OutputQuota& quota_;
   Events events_;
   Handle<uv_pipe_t> pipe_;
-  OutputLog* log_ = nullptr;  // null: discard
-  bool keeping_ = false;      // the read under way goes into log_
+  OutputLog* log_ = nullptr;  // this and relay_ null: discard
+  std::optional<Relay> relay_;
+  bool keeping_ = false;  // the read under way goes into log_
   bool paused_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "proto/frame.hpp"
 #include "proto/limits.hpp"
 #include "server/log.hpp"
 
@@ -57,7 +58,7 @@ bool PlainSession::refuse_opening(Opening opening) {
     case Opening::session:
       last_reply_ = true;
       reply_error(error_name::kProtocol,
-                  "a command cannot start with a NUL byte, and this runwired speaks the plain protocol only");
+                  "a command cannot start with a NUL byte; a session begins with its connection");
       return true;
     case Opening::http:
       channel_.drop("http");
@@ -101,7 +102,7 @@ void PlainSession::submit() {
   if (command.find('\0') != command.npos)
     return reply_error(error_name::kProtocol, "a command cannot hold a NUL byte; nothing was run");
   log::debug("command").add("conn", static_cast<std::int64_t>(id_)).add("bytes", command);
-  if (!jobs_.submit(id_, std::move(command)))
+  if (!jobs_.submit(id_, {std::move(command)}))
     return reply_error(error_name::kBusy, "too many commands wait already; try again later");
   state_ = State::running;
 }
@@ -119,7 +120,9 @@ void PlainSession::reply_error(std::string_view error, std::string message) {
 
 void PlainSession::reply(JobResult result) {
   state_ = State::replying;
-  reply_ = std::make_unique<ReplyStream>(std::move(result), store_, channel_, [this] { pump_reply(); });
+  std::string head = frame_head(to_json(result.header));
+  reply_ = std::make_unique<ReplyStream>(std::move(head), std::move(result), store_, channel_,
+                                         [this] { pump_reply(); });
   pump_reply();
 }
 

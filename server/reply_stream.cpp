@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "proto/frame.hpp"
 #include "server/log.hpp"
 
 namespace runwire {
@@ -18,9 +17,13 @@ void append_memory(std::vector<std::string>& pieces, OutputLog* log) {
 
 }  // namespace
 
-ReplyStream::ReplyStream(JobResult result, OutputStore& store, ByteChannel& channel,
+ReplyStream::ReplyStream(std::string head, JobResult result, OutputStore& store, ByteChannel& channel,
                          std::function<void()> wake)
-    : result_(std::move(result)), channel_(channel), wake_(std::move(wake)), piece_memory_(store.memory()) {}
+    : head_(std::move(head)),
+      result_(std::move(result)),
+      channel_(channel),
+      wake_(std::move(wake)),
+      piece_memory_(store.memory()) {}
 
 ReplyProgress ReplyStream::pump() {
   while (!broken_ && !reading_ && channel_.unsent() == 0) {
@@ -50,7 +53,7 @@ ReplyProgress ReplyStream::pump() {
 
 void ReplyStream::send_head() {
   std::vector<std::string> pieces;
-  pieces.push_back(frame_head(to_json(result_.header)));
+  pieces.push_back(std::move(head_));
   append_memory(pieces, result_.stdout_log.get());
   const bool stdout_is_whole = result_.stdout_log == nullptr || result_.stdout_log->file() == nullptr;
   if (stdout_is_whole) append_memory(pieces, result_.stderr_log.get());

@@ -1,4 +1,4 @@
-// Sends one plain reply: header and what is in memory in one write, then what has spilled, piece by piece, no
+// Sends one reply, a frame: its head and what is in memory in one write, then what has spilled, piece by piece, no
 // faster than the client reads.
 #pragma once
 
@@ -24,7 +24,9 @@ enum class ReplyProgress {
 class ReplyStream {
  public:
   // `wake` is called, in a later turn, when pump() should be called again; that call may destroy the ReplyStream.
-  ReplyStream(JobResult result, OutputStore& store, ByteChannel& channel, std::function<void()> wake);
+  // `head` is the frame's length field and header, `result` what its payload is taken from.
+  ReplyStream(std::string head, JobResult result, OutputStore& store, ByteChannel& channel,
+              std::function<void()> wake);
 
   // Goes on as far as the channel takes bytes; to be called at first, when woken and when the channel has drained.
   ReplyProgress pump();
@@ -37,6 +39,7 @@ class ReplyStream {
   void on_read(SpillFile::Buffer piece, ssize_t size);
   void advance();
 
+  std::string head_;
   JobResult result_;
   ByteChannel& channel_;
   std::function<void()> wake_;

@@ -40,6 +40,16 @@ JobLimits job_limits(const Options& options) {
   return {options.max_running, options.max_queued, options.max_output_bytes, kMaxLeftovers};
 }
 
+// 128 random bits: who comes back to another daemon than he left must notice.
+std::string new_boot_id() {
+  unsigned char bytes[16] = {};
+  uv_random(nullptr, nullptr, bytes, sizeof bytes, 0, nullptr);
+  std::string text;
+  constexpr char kHex[] = "0123456789abcdef";
+  for (const unsigned char byte : bytes) (text += kHex[byte >> 4]) += kHex[byte & 15];
+  return text;
+}
+
 bool is_ignored(int signal) {
   struct sigaction now {};
   return sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
@@ -53,15 +63,23 @@ Server::Server(uv_loop_t* loop, Spawner& spawner, Options options)
       max_connections_(connections_allowed(options_)),
       store_(loop, options_.spill_dir),
       direct_calls_(options_.shell, options_.cwd, environ),
+      hello_{new_boot_id(), "runwired " + std::string(kVersion), {}, options_.ping_ms},
       jobs_(store_, spawner, *this, job_limits(options_), spawn_spec()),
       context_{
-          jobs_, store_, requests_, [this](ConnectionId id) { connection_closed(id); },
+          jobs_,
+          store_,
+          requests_,
+          hello_,
+          [this](ConnectionId id) { connection_closed(id); },
           [this](ConnectionId id, std::string_view why) { refusals_.refused(why, id, "", uv_now(loop_)); }},
       retired_(loop),
       patience_(make_timer(loop, this)) {}
 
 SpawnSpec Server::spawn_spec() const {
-  return {options_.shell, "", options_.cwd, options_.spill_dir, options_.direct ? &direct_calls_ : nullptr};
+  SpawnSpec spec{options_.shell, "", options_.cwd, options_.spill_dir,
+                 options_.direct ? &direct_calls_ : nullptr};
+  spec.mark = "RUNWIRE_JOB=" + hello_.boot + ".";
+  return spec;
 }
 
 Status Server::start() {
@@ -154,9 +172,9 @@ void Server::connection_closed(ConnectionId id) {
   stop_if_idle();
 }
 
-void Server::command_finished(ConnectionId client, JobResult result) {
+void Server::command_finished(ConnectionId client, JobId id, JobResult result) {
   const auto found = connections_.find(client);
-  if (found != connections_.end()) found->second->command_finished(std::move(result));
+  if (found != connections_.end()) found->second->command_finished(id, std::move(result));
 }
 
 void Server::stop() {

@@ -32,7 +32,7 @@ class Server final : private JobClients {
  private:
   enum class Phase { serving, draining, ending, stopped };
 
-  void command_finished(ConnectionId client, JobResult result) override;
+  void command_finished(ConnectionId client, JobId id, JobResult result) override;
   void jobs_are_idle() override;
 
   SpawnSpec spawn_spec() const;
@@ -60,6 +60,7 @@ class Server final : private JobClients {
   OutputStore store_;
   DirectCalls direct_calls_;
   MemoryBudget requests_{kRequestMemoryBytes};
+  const ServerHello hello_;
   JobTable jobs_;
   Connection::Context context_;
   RefusalLog refusals_;

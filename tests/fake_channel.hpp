@@ -20,6 +20,11 @@ struct FakeChannel final : ByteChannel {
     ++sends;
     take({bytes.get(), size});
   }
+  void send_now(std::string_view head, std::string_view body) override {
+    ++sends;
+    take(head);
+    take(body);
+  }
   std::size_t unsent() const override { return waiting; }
   void await_quiet(unsigned ms) override { quiet_ms = ms; }
   void finish() override { finished = true; }

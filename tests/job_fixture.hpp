@@ -108,7 +108,7 @@ template <class SpawnerKind> class JobFixtureOf : public StoreFixture, private J
     result.reset();
     over = false;
     JobSink& sink = *this;
-    job = std::make_unique<Job>(1, 1, store, max_output, sink);
+    job = std::make_unique<Job>(1, 1, store, JobTerms{max_output}, sink);
     job->start(*spawner, spec);
     return *job;
   }

@@ -62,7 +62,11 @@ class ConnectionFixture : public StoreFixture, private JobClients {
   MemoryBudget requests{kRequestMemoryBytes};
   int closed = 0;
   std::string refused;
-  Connection::Context context{jobs, store, requests,
+  ServerHello hello{"00", "a daemon", {}, 0};
+  Connection::Context context{jobs,
+                              store,
+                              requests,
+                              hello,
                               [this](ConnectionId id) {
                                 ++closed;
                                 jobs.abandon(id);
@@ -72,8 +76,8 @@ class ConnectionFixture : public StoreFixture, private JobClients {
   std::unique_ptr<Connection> connection;
 
  private:
-  void command_finished(ConnectionId, JobResult result) override {
-    if (connection && closed == 0) connection->command_finished(std::move(result));
+  void command_finished(ConnectionId, JobId id, JobResult result) override {
+    if (connection && closed == 0) connection->command_finished(id, std::move(result));
   }
   void jobs_are_idle() override {}
 };

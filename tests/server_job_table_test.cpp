@@ -8,7 +8,7 @@ namespace {
 
 // Who waits for commands: remembers what came.
 struct Waiting : JobClients {
-  void command_finished(ConnectionId client, JobResult result) override {
+  void command_finished(ConnectionId client, JobId, JobResult result) override {
     clients.push_back(client);
     results.push_back(std::move(result));
     if (on_finished) on_finished();
@@ -39,7 +39,7 @@ template <class SpawnerKind> class TableFixtureOf : public StoreFixture {
   void wait_until_idle() {
     REQUIRE(run_until([&] { return table->is_idle(); }));
   }
-  void submit(ConnectionId client, const std::string& command) { REQUIRE(table->submit(client, command)); }
+  void submit(ConnectionId client, const std::string& command) { REQUIRE(table->submit(client, {command})); }
 
   std::unique_ptr<SpawnerKind> spawner = [&] {
     if constexpr (std::is_same_v<SpawnerKind, Spawner>)
@@ -121,14 +121,14 @@ TEST_CASE_FIXTURE(PuppetTable, "job table: clients that wait take turns") {
 }
 
 TEST_CASE_FIXTURE(PuppetTable, "job table: takes as many as may run and wait, and refuses the next") {
-  for (int i = 0; i < 5; ++i) CHECK(table->submit(1, "x"));  // 2 free places + 3 waiting, none started yet
-  CHECK_FALSE(table->submit(1, "x"));
+  for (int i = 0; i < 5; ++i) CHECK(table->submit(1, {"x"}));  // 2 free places + 3 waiting, none started yet
+  CHECK_FALSE(table->submit(1, {"x"}));
   wait_for_starts(2);
-  CHECK_FALSE(table->submit(2, "x"));
+  CHECK_FALSE(table->submit(2, {"x"}));
   puppet(0).leave(0);
   wait_for_starts(3);
-  CHECK(table->submit(2, "x"));
-  CHECK_FALSE(table->submit(2, "x"));
+  CHECK(table->submit(2, {"x"}));
+  CHECK_FALSE(table->submit(2, {"x"}));
 }
 
 TEST_CASE_FIXTURE(PuppetTable, "job table: what an abandoned client has queued never starts") {
@@ -179,7 +179,7 @@ TEST_CASE_FIXTURE(PuppetTable,
                   "job table: a client may submit its next command from within the result of its last") {
   int rounds = 0;
   waiting.on_finished = [&] {
-    if (++rounds < 20) CHECK(table->submit(1, "next"));
+    if (++rounds < 20) CHECK(table->submit(1, {"next"}));
   };
   submit(1, "first");
   for (std::size_t i = 0; i < 20; ++i) {

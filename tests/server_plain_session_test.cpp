@@ -60,7 +60,7 @@ class SessionFixture : public StoreFixture, private JobClients {
   std::unique_ptr<PlainSession> session = std::make_unique<PlainSession>(1, channel, jobs, store, requests);
 
  private:
-  void command_finished(ConnectionId client, JobResult result) override {
+  void command_finished(ConnectionId client, JobId, JobResult result) override {
     ++finished_;
     if (client == 1 && session) session->command_finished(std::move(result));
   }
@@ -263,8 +263,8 @@ TEST_CASE_FIXTURE(SessionFixture,
 }
 
 TEST_CASE_FIXTURE(SessionFixture, "plain session: `busy` when too many commands wait already") {
-  REQUIRE(jobs.submit(2, "one"));
-  REQUIRE(jobs.submit(2, "two"));
+  REQUIRE(jobs.submit(2, {"one"}));
+  REQUIRE(jobs.submit(2, {"two"}));
   receive("three");
   CHECK(last_error() == error_name::kBusy);
   CHECK_FALSE(channel.finished);

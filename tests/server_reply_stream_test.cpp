@@ -1,3 +1,4 @@
+#include "proto/frame.hpp"
 #include "server/reply_stream.hpp"
 #include "tests/fake_channel.hpp"
 #include "tests/job_fixture.hpp"
@@ -17,7 +18,11 @@ class ReplyFixture : public JobFixture {
     finish();
     expected_out_ = repeated("out line\n", out_bytes);
     expected_err_ = repeated("an error\n", err_bytes);
-    stream = std::make_unique<ReplyStream>(std::move(*result), store, channel, [this] { pump(); });
+    begin(std::move(*result), [this] { pump(); });
+  }
+  void begin(JobResult from, std::function<void()> wake) {
+    std::string head = frame_head(to_json(from.header));
+    stream = std::make_unique<ReplyStream>(std::move(head), std::move(from), store, channel, std::move(wake));
   }
   void pump() { progress = stream->pump(); }
 
@@ -70,7 +75,7 @@ TEST_CASE_FIXTURE(ReplyFixture, "reply stream: nothing at all is a header only")
 TEST_CASE_FIXTURE(ReplyFixture, "reply stream: an error is a header only") {
   JobResult failed;
   failed.header.error = ErrorReply{"busy", "try again", "", "", {}};
-  stream = std::make_unique<ReplyStream>(std::move(failed), store, channel, [] {});
+  begin(std::move(failed), [] {});
   CHECK(stream->pump() == ReplyProgress::sent);
   REQUIRE(replies_in(channel.sent).size() == 1);
   CHECK(replies_in(channel.sent)[0].error() == "busy");
@@ -148,7 +153,7 @@ TEST_CASE_FIXTURE(ReplyFixture, "reply stream: may be destroyed by the one that 
   bool woken = false;
   start("head -c " + std::to_string(kSpilled) + " /dev/zero");
   finish();
-  stream = std::make_unique<ReplyStream>(std::move(*result), store, channel, [&] {
+  begin(std::move(*result), [&] {
     woken = true;
     stream.reset();
   });

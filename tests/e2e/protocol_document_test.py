@@ -374,9 +374,71 @@ class Client(DaemonCase):
             with self.subTest(rest):
                 connection = self.connect(self.daemon.tcp)
                 connection.send(opening)
+                if verdict == "session" and opening == PREFACE[: len(opening)]:
+                    connection.close()  # it may go on
+                    continue
                 if verdict == "session":
-                    self.assertEqual(connection.reply().error, "protocol")
+                    self.assertEqual(session_frame(connection)[0]["error"], "protocol")
                 self.assertRaises((Ended, ConnectionResetError), connection.header)
+
+
+PREFACE = b"\0RW\1"
+TURN = re.compile(r"([CS]) (preface|\{.*\})(.*)")
+
+
+def session_frame(connection):
+    """(header, payload) of the next frame."""
+    header = json.loads(connection.exactly(int.from_bytes(connection.exactly(4), "little")))
+    return header, connection.exactly(header.get("len", 0))
+
+
+class Sessions(DaemonCase):
+    """The document's chapter on sessions against runwired and against the code."""
+
+    def test_the_daemon_answers_its_conversations_as_shown(self):
+        conversations = blocks("conversation")
+        self.assertTrue(conversations)
+        daemon = self.start()
+        for _, text in conversations:
+            connection = self.connect(daemon.tcp)
+            for turn in map(TURN.fullmatch, text.splitlines()):
+                who, header, payload = turn.groups()
+                with self.subTest(turn[0]):
+                    self.say(connection, header, pieces(payload)) if who == "C" else self.expect(
+                        connection, json.loads(header), pieces(payload)
+                    )
+            connection.close()
+
+    def say(self, connection, header, payload):
+        if header == "preface":
+            return connection.send(PREFACE)
+        self.assertEqual(json.loads(header).get("len", 0), len(payload))
+        connection.send(struct.pack("<I", len(header)) + header.encode() + payload)
+
+    def expect(self, connection, shown, payload):
+        header, found = session_frame(connection)
+        self.assertEqual({**header, **shown}, header)
+        self.assertEqual(found, payload)
+
+    def test_its_keys_of_sessions_are_those_of_the_code(self):
+        source = (PROTO / "session_message.cpp").read_text()
+        documented = {row[0].strip("`") for heading in ("key of `start`", "key of `exit`") for row in table(heading)}
+        for heading in ("a client sends", "a server sends"):
+            documented |= {key for row in table(heading) for key in re.findall(r"`(\w+)`", row[1])}
+        read = set(re.findall(r'fields\.\w+\("(\w+)"\)|needed_size\(fields, "(\w+)"\)|text_or_empty\(fields, "(\w+)"\)|read_bytes\(fields, "(\w+)"', source))
+        read = {key for keys in read for key in keys if key}
+        common = {"code", "signal", "reason", "truncated", "cut", "usage", "id", "stream"}
+        self.assertEqual(read - documented - common, {"type", "optional", "full"})
+        self.assertEqual(documented - read - common, {"error", "message", "stage", "errno", "retry_ms"})
+
+    def test_its_messages_of_sessions_are_those_of_the_code(self):
+        source = (PROTO / "session_message.cpp").read_text()
+        named = set(re.findall(r'type == "(\w+)"', source))
+        documented = {name for heading in ("a client sends", "a server sends") for row in table(heading) for name in re.findall(r"`(\w+)`", row[0])}  # fmt: skip
+        self.assertEqual(named, documented)
+        [reserved] = re.findall(r"kReservedTypes\[\] = \{(.*?)\}", source)
+        [later] = re.findall(r"\n\n(`attach`.*?) have their place here", DOCUMENT, re.DOTALL)
+        self.assertEqual(set(re.findall(r'"(\w+)"', reserved)), set(re.findall(r"`(\w+)`", later)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+#include "server/input_pipe.hpp"
+
+#include <cassert>
+#include <memory>
+#include <utility>
+
+namespace runwire {
+
+// Bytes that libuv still has to write. It frees itself when they are written.
+struct InputPipe::Write {
+  std::string bytes;
+  uv_write_t request{};
+};
+
+InputPipe::InputPipe(uv_loop_t* loop, Events events) : loop_(loop), events_(std::move(events)) {}
+
+void InputPipe::open(int fd) {
+  assert(state_ == State::early);
+  pipe_ = make_handle<uv_pipe_t>(this, [this](uv_pipe_t* pipe) { return uv_pipe_init(loop_, pipe, 0); });
+  [[maybe_unused]] const int error = uv_pipe_open(pipe_.get(), fd);
+  assert(error == 0);  // it only fails for what is no pipe
+  state_ = State::open;
+  settle();
+}
+
+void InputPipe::write(std::string_view bytes) {
+  if (state_ == State::closed) return;
+  const bool may_go = state_ == State::open && !writing_ && waiting_.empty();
+  if (may_go) bytes.remove_prefix(put_now(bytes));
+  if (state_ == State::closed || bytes.empty()) return;
+  waiting_.append(bytes);
+  settle();
+}
+
+void InputPipe::end() {
+  at_end_ = true;
+  settle();
+}
+
+void InputPipe::close() {
+  state_ = State::closed;
+  pipe_.reset();
+  waiting_ = {};
+}
+
+// How many bytes are out of our hands.
+std::size_t InputPipe::put_now(std::string_view bytes) {
+  uv_buf_t view = uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
+  const int taken = uv_try_write(as_stream(pipe_.get()), &view, 1);
+  if (taken == UV_EAGAIN) return 0;
+  if (taken < 0) return break_off(), bytes.size();
+  events_.on_taken(static_cast<std::size_t>(taken));
+  return static_cast<std::size_t>(taken);
+}
+
+void InputPipe::put_later() {
+  auto write = std::make_unique<Write>();
+  write->bytes = std::exchange(waiting_, {});
+  write->request.data = write.get();
+  uv_buf_t view = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
+  const int error =
+      uv_write(&write->request, as_stream(pipe_.get()), &view, 1, [](uv_write_t* request, int status) {
+        const std::unique_ptr<Write> done(static_cast<Write*>(request->data));
+        auto* self = static_cast<InputPipe*>(request->handle->data);
+        if (self != nullptr) self->on_written(status, done->bytes.size());
+      });
+  if (error < 0) return break_off();
+  writing_ = true;
+  write.release();  // its callback frees it
+}
+
+void InputPipe::on_written(int status, std::size_t bytes) {
+  writing_ = false;
+  if (status < 0) return break_off();
+  events_.on_taken(bytes);
+  settle();
+}
+
+void InputPipe::settle() {
+  if (state_ != State::open || writing_) return;
+  if (!waiting_.empty()) return put_later();
+  if (at_end_) close();
+}
+
+void InputPipe::break_off() {
+  close();
+  events_.on_closed();
+}
+
+}  // namespace runwire

@@ -1,0 +1,52 @@
+// The daemon's end of a command's stdin: takes bytes at any time, and gives them on as fast as the command reads.
+// What waits here is bounded by whoever writes, who is told when bytes have left.
+#pragma once
+
+#include <uv.h>
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "server/uv_handle.hpp"
+
+namespace runwire {
+
+class InputPipe {
+ public:
+  struct Events {
+    std::function<void(std::size_t)> on_taken;  // so many bytes are in the pipe
+    std::function<void()> on_closed;            // the command reads no more; what waits or comes is dropped
+  };
+
+  InputPipe(uv_loop_t* loop, Events events);
+  InputPipe(const InputPipe&) = delete;
+  InputPipe& operator=(const InputPipe&) = delete;
+
+  // Takes ownership of `fd`, non-blocking; what was written before goes out first.
+  void open(int fd);
+  void write(std::string_view bytes);
+  void end();    // no more comes: the command reads an end behind what was written
+  void close();  // at once; nothing is told any more
+
+ private:
+  enum class State { early, open, closed };
+  struct Write;
+
+  std::size_t put_now(std::string_view bytes);
+  void put_later();
+  void on_written(int status, std::size_t bytes);
+  void settle();
+  void break_off();
+
+  uv_loop_t* loop_;
+  Events events_;
+  State state_ = State::early;
+  Handle<uv_pipe_t> pipe_;
+  std::string waiting_;   // not yet given to libuv
+  bool writing_ = false;  // one write is under way
+  bool at_end_ = false;
+};
+
+}  // namespace runwire

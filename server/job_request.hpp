@@ -1,0 +1,35 @@
+// What a client asks to be run, and on what terms.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/session_message.hpp"
+
+namespace runwire {
+
+// How a command is treated while it runs and when it is over.
+struct JobTerms {
+  std::uint64_t max_output_bytes = 0;  // of an output that is kept; beyond it the command is ended
+  ReplyForm form = ReplyForm::whole;   // whole: output is kept until the end; stream: handed on as it comes
+  Linger linger = Linger::grace;
+  std::optional<std::uint64_t> timeout_ms = {};  // from its start
+  std::optional<std::uint64_t> idle_ms = {};     // without output
+  // By which its processes are known wherever they went (see server/process_tree.hpp), so that its end reaches all of
+  // them; empty: only its process group is ended.
+  std::string mark = {};
+};
+
+struct JobRequest {
+  std::string command;                 // for the shell ...
+  std::vector<std::string> argv = {};  // ... or, not empty, to be run as they are
+  std::vector<std::string> environment = {};
+  bool clear_environment = false;
+  std::string cwd = {};  // empty: the daemon's
+  bool takes_stdin = false;
+  JobTerms terms = {};
+};
+
+}  // namespace runwire

@@ -1,0 +1,60 @@
+// The end of a command that does not end by itself: TERM to all of it, KILL after a grace, and a look at what is left.
+//
+// A plain command is its process group. One with a mark is all its processes, wherever they went; nobody tells when
+// the last of them is gone, so that is looked at now and then.
+#pragma once
+
+#include <uv.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "server/process_group.hpp"
+#include "server/uv_handle.hpp"
+
+namespace runwire {
+
+class Termination {
+ public:
+  // `on_over` is called, once, when is_under_way() has become false again; perhaps within look(). REQUIRES: `group`
+  // outlives the Termination.
+  Termination(uv_loop_t* loop, const ProcessGroup& group, std::string mark, std::function<void()> on_over);
+  Termination(const Termination&) = delete;
+  Termination& operator=(const Termination&) = delete;
+
+  // TERM at once, KILL after `grace_ms`. Of several calls the earliest KILL counts.
+  void begin(unsigned grace_ms);
+  void child_started();  // it was told to end before there was anybody to tell
+
+  bool has_begun() const { return has_begun_; }
+  bool is_under_way() const { return timer_ != nullptr; }
+  bool reaches_all() const { return !mark_.empty(); }
+
+  // The leader has gone and nothing of it is to be waited for: from now on looks whether anything is left.
+  void look();
+
+  // How many processes could not be ended; absent while it is under way, and where only the group was ended.
+  std::optional<std::int64_t> survivors() const { return survivors_; }
+
+ private:
+  void on_time();
+  void signal(int number) const;
+  std::size_t count() const;
+  void kill();
+  void start_timer(std::uint64_t ms);
+  void conclude(std::size_t left);
+
+  uv_loop_t* loop_;
+  const ProcessGroup& group_;
+  const std::string mark_;
+  std::function<void()> on_over_;
+  bool has_begun_ = false;
+  int kills_ = 0;
+  std::uint64_t kill_due_ms_ = 0;  // loop time; while there is a timer_
+  Handle<uv_timer_t> timer_;
+  std::optional<std::int64_t> survivors_;
+};
+
+}  // namespace runwire
