@@ -106,6 +106,29 @@ Result<Written> Channel::write_all(std::string_view bytes, std::chrono::millisec
   return Written::whole;
 }
 
+Result<std::optional<std::size_t>> Channel::read_now(char* buffer, std::size_t size) {
+  for (;;) {
+    const ssize_t n = ::recv(fd_.get(), buffer, size, MSG_DONTWAIT);
+    if (n >= 0) return std::optional(static_cast<std::size_t>(n));
+    if (would_wait(errno)) return std::optional<std::size_t>();
+    if (errno != EINTR) return transfer_error("read", errno);
+  }
+}
+
+Result<std::size_t> Channel::write_now(std::string_view first, std::string_view second) {
+  iovec parts[] = {{const_cast<char*>(first.data()), first.size()},  // sendmsg(2) does not write there
+                   {const_cast<char*>(second.data()), second.size()}};
+  msghdr message = {};
+  message.msg_iov = parts;
+  message.msg_iovlen = second.empty() ? 1 : 2;
+  for (;;) {
+    const ssize_t n = ::sendmsg(fd_.get(), &message, kSendFlags);
+    if (n >= 0) return static_cast<std::size_t>(n);
+    if (would_wait(errno)) return std::size_t{0};
+    if (errno != EINTR) return transfer_error("write", errno);
+  }
+}
+
 bool Channel::has_input() const {
   pollfd watched = {fd_.get(), POLLIN, 0};
   return ::poll(&watched, 1, 0) > 0;

@@ -42,6 +42,12 @@ class Channel {
   // ERRORS: closed (the peer has gone, or interrupted), timeout (it took nothing for so long), io.
   Result<Written> write_all(std::string_view bytes, std::chrono::milliseconds patience = kWritePatience);
 
+  // For who waits for several things at once: they never do. Absent: no bytes are there now; 0 = the peer has ended
+  // its side. ERRORS: closed, io.
+  Result<std::optional<std::size_t>> read_now(char* buffer, std::size_t size);
+  // As much of `first` and then `second` as the peer takes now; 0: nothing. ERRORS: closed, io.
+  Result<std::size_t> write_now(std::string_view first, std::string_view second = {});
+
   // True if read_some() would not wait: bytes or the end are there. Between a request and the next this means
   // that the peer has closed, or sends what nobody asked for.
   bool has_input() const;
@@ -58,6 +64,7 @@ class Channel {
 
   // Nothing is owed in either direction: closes with a FIN instead of a reset. Just destroying it resets.
   void close_orderly();
+  void abandon() { fd_.reset(); }
 
   int fd() const { return fd_.get(); }  // stays the channel's
 

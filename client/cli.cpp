@@ -16,7 +16,7 @@ constexpr std::string_view kDefaultHostWord = ".";
 constexpr double kMaxConnectSeconds = 86400;
 
 struct Flags {
-  bool verbose = false, quiet = false, help = false, version = false;
+  bool verbose = false, quiet = false, help = false, version = false, plain = false;
   double connect_seconds = 5;
   std::string encoding;
 };
@@ -27,6 +27,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_flag("--version", flags.version);
   auto* verbose = app.add_flag("-v,--verbose", flags.verbose);
   app.add_flag("-q,--quiet", flags.quiet)->excludes(verbose);
+  app.add_flag("--plain", flags.plain);
   app.add_option("--encoding", flags.encoding);
   app.add_option("--connect-timeout", flags.connect_seconds);
 }
@@ -78,6 +79,25 @@ Status choose_server(std::string_view word, const Environment& environment, Remo
   return Ok{};
 }
 
+Result<Invocation> ask_for(Invocation invocation, std::span<const std::string> words) {
+  const RemoteShell::Options& options = invocation.options;
+  CommandRequest& request = invocation.request;
+  request.address = options.address;
+  request.own_server_only = options.own_server_only;
+  request.connect_timeout = options.connect_timeout;
+  request.encoding = options.encoding;
+  request.verbose = options.verbose;
+  request.quiet = options.quiet;
+  request.shell = words.size() == 1;
+  if (!request.shell) {
+    request.words.argv.assign(words.begin(), words.end());
+    return invocation;
+  }
+  request.words.line = words[0];
+  RUNWIRE_TRY(check_shell_line(words[0]));
+  return invocation;
+}
+
 Result<Invocation> parse_plain_words(Invocation invocation, std::span<const std::string> words,
                                      const Environment& environment) {
   if (!words.empty() && words[0] == "--") words = words.subspan(1);
@@ -86,6 +106,7 @@ Result<Invocation> parse_plain_words(Invocation invocation, std::span<const std:
   if (!words.empty() && words[0] == "--") words = words.subspan(1);
   if (words.empty()) return invocation;
   invocation.task = Invocation::run_line;
+  if (!invocation.plain) return ask_for(std::move(invocation), words);
   invocation.line = shell_line(words);
   RUNWIRE_TRY(check_shell_line(invocation.line));
   return invocation;
@@ -102,6 +123,7 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words, con
   const auto parsed = parse_flags(app, flags, all.first(host));
   RUNWIRE_TRY(parsed);
   Invocation invocation;
+  invocation.plain = flags.plain;
   invocation.options.connect_timeout =
       std::chrono::milliseconds(std::llround(std::ceil(flags.connect_seconds * 1000)));
   invocation.options.encoding = flags.encoding;

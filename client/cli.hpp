@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "client/command_request.hpp"
 #include "client/remote_shell.hpp"
 #include "proto/result.hpp"
 
@@ -19,8 +20,10 @@ struct Environment {
 
 struct Invocation {
   enum Task { run_line, prompt, help, version } task = prompt;
+  bool plain = false;  // in the plain protocol
   RemoteShell::Options options;
-  std::string line;  // of run_line; check_shell_line() has passed it
+  std::string line;        // of run_line in the plain protocol; check_shell_line() has passed it
+  CommandRequest request;  // of run_line otherwise
 };
 
 // `words` is argv without the program's name. ERRORS: invalid_argument, with the next step.

@@ -28,7 +28,7 @@ Ready await_input(int fd, int interrupt_fd) {
 
 }  // namespace
 
-LineReader::LineReader(int fd, Interrupt* interrupt)
+LineReader::LineReader(int fd, Signals* interrupt)
     : fd_(fd), interrupt_(interrupt), shows_prompt_(::isatty(fd) == 1) {}
 
 std::optional<Line> LineReader::take_line() {

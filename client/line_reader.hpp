@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "client/interrupt.hpp"
+#include "client/signals.hpp"
 #include "proto/result.hpp"
 
 namespace runwire {
@@ -27,7 +27,7 @@ class LineReader {
  public:
   // `fd` belongs to the caller. `interrupt` tells of Ctrl-C and outlives the reader; null: Ctrl-C is not our
   // matter.
-  LineReader(int fd, Interrupt* interrupt);
+  LineReader(int fd, Signals* interrupt);
 
   // ERRORS: io (reading failed), invalid_argument (a line over kMaxCommandBytes).
   Result<Line> next();
@@ -38,7 +38,7 @@ class LineReader {
   Line forget();
 
   int fd_;
-  Interrupt* interrupt_;  // not owned
+  Signals* interrupt_;  // not owned
   bool shows_prompt_;
   bool at_end_ = false;
   std::string ahead_;         // read and not yet handed out

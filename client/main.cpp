@@ -9,6 +9,7 @@
 #include "client/cli.hpp"
 #include "client/output.hpp"
 #include "client/prompt.hpp"
+#include "client/relay.hpp"
 
 namespace runwire {
 namespace {
@@ -46,11 +47,12 @@ int run(const std::vector<std::string>& words) {
     case Invocation::version:
       return print("runwire " RUNWIRE_VERSION "\n");
     case Invocation::run_line:
-      return run_once(std::move(invocation->options), invocation->line);
+      return invocation->plain ? run_once(std::move(invocation->options), invocation->line)
+                               : run_command(invocation->request);
     case Invocation::prompt:
       break;
   }
-  return run_prompt(std::move(invocation->options));
+  return run_prompt(std::move(invocation->options), invocation->plain);
 }
 
 }  // namespace

@@ -5,15 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "client/failure_text.hpp"
 #include "proto/frame_reader.hpp"
 
 namespace runwire {
 namespace {
 
 constexpr std::size_t kReadBytes = 64 * 1024;
-
-const char* const kUnknownOutcome = "; what became of the command is unknown, the server's log may tell";
-const char* const kNotRunwired = "; is it a runwired that listens there? Check HOST and its port";
 
 // The reply as far as it has come.
 class Reply {

@@ -2,7 +2,11 @@
 
 #include <unistd.h>
 
+#include <functional>
+
+#include "client/line_reader.hpp"
 #include "client/output.hpp"
+#include "client/session_shell.hpp"
 #ifdef RUNWIRE_LIBEDIT
 #include "client/line_editor.hpp"
 #endif
@@ -15,34 +19,10 @@ int fail(const Error& error) {
   return kOwnFailureStatus;
 }
 
-int run_all(RemoteShell::Options options, Interrupt* interrupt,
-            const std::function<Result<Line>()>& next_line) {
-  auto shell = RemoteShell::open(std::move(options));
-  if (!shell) return fail(shell.error());
-  if (interrupt != nullptr) shell->obey(*interrupt);
-  if (!shell->connect()) return kOwnFailureStatus;
-  const int status = run_lines(*shell, next_line, interrupt == nullptr);
-  shell->close();
-  return status;
-}
+using NextLine = std::function<Result<Line>()>;
 
-int run_on_terminal(RemoteShell::Options options) {
-  auto interrupt = Interrupt::install();
-  if (!interrupt) return fail(interrupt.error());
-#ifdef RUNWIRE_LIBEDIT
-  if (::isatty(STDERR_FILENO) == 1) {
-    auto editor = LineEditor::open();
-    if (!editor) return fail(editor.error());
-    return run_all(std::move(options), &*interrupt, [&] { return (*editor)->next(); });
-  }
-#endif
-  LineReader reader(STDIN_FILENO, &*interrupt);
-  return run_all(std::move(options), &*interrupt, [&] { return reader.next(); });
-}
-
-}  // namespace
-
-int run_lines(RemoteShell& shell, const std::function<Result<Line>()>& next_line, bool gives_up) {
+// `gives_up`: at the first failure of our own.
+template <class Shell> int run_lines(Shell& shell, const NextLine& next_line, bool gives_up) {
   Outcome outcome = {0, false};
   for (;;) {
     const auto line = next_line();
@@ -55,11 +35,44 @@ int run_lines(RemoteShell& shell, const std::function<Result<Line>()>& next_line
   }
 }
 
-int run_prompt(RemoteShell::Options options) {
+// `interrupt`: null where nobody is there to press Ctrl-C.
+template <class Shell>
+int run_all(RemoteShell::Options options, Signals* interrupt, const NextLine& next_line) {
+  auto shell = Shell::open(std::move(options));
+  if (!shell) return fail(shell.error());
+  if (interrupt != nullptr) shell->obey(*interrupt);
+  if (!shell->connect()) return kOwnFailureStatus;
+  const int status = run_lines(*shell, next_line, interrupt == nullptr);
+  shell->close();
+  return status;
+}
+
+template <class Shell> int run_on_terminal(RemoteShell::Options options) {
+  auto interrupt = Signals::install({SIGINT});
+  if (!interrupt) return fail(interrupt.error());
+#ifdef RUNWIRE_LIBEDIT
+  if (::isatty(STDERR_FILENO) == 1) {
+    auto editor = LineEditor::open();
+    if (!editor) return fail(editor.error());
+    return run_all<Shell>(std::move(options), &*interrupt, [&] { return (*editor)->next(); });
+  }
+#endif
+  LineReader reader(STDIN_FILENO, &*interrupt);
+  return run_all<Shell>(std::move(options), &*interrupt, [&] { return reader.next(); });
+}
+
+template <class Shell> int run_prompt_over(RemoteShell::Options options) {
   options.says_status = true;
-  if (::isatty(STDIN_FILENO) == 1) return run_on_terminal(std::move(options));
+  if (::isatty(STDIN_FILENO) == 1) return run_on_terminal<Shell>(std::move(options));
   LineReader reader(STDIN_FILENO, nullptr);
-  return run_all(std::move(options), nullptr, [&] { return reader.next(); });
+  return run_all<Shell>(std::move(options), nullptr, [&] { return reader.next(); });
+}
+
+}  // namespace
+
+int run_prompt(RemoteShell::Options options, bool plain) {
+  return plain ? run_prompt_over<RemoteShell>(std::move(options))
+               : run_prompt_over<SessionShell>(std::move(options));
 }
 
 }  // namespace runwire

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "client/channel.hpp"
-#include "client/interrupt.hpp"
+#include "client/signals.hpp"
 #include "tests/scripted_peer.hpp"
 
 using namespace runwire;
@@ -227,7 +227,7 @@ TEST_CASE("channel: writing to a peer that has gone is an error and no signal") 
 }
 
 TEST_CASE("channel: an interrupt ends a read that waits") {
-  auto interrupt = Interrupt::install();
+  auto interrupt = Signals::install({SIGINT});
   REQUIRE(interrupt.ok());
   Pair pair;
   pair.client.interrupt_when_readable(interrupt->fd());
@@ -239,7 +239,7 @@ TEST_CASE("channel: an interrupt ends a read that waits") {
 }
 
 TEST_CASE("channel: an interrupt is seen although the peer never pauses") {
-  auto interrupt = Interrupt::install();
+  auto interrupt = Signals::install({SIGINT});
   REQUIRE(interrupt.ok());
   Pair pair;
   pair.client.interrupt_when_readable(interrupt->fd());
@@ -253,7 +253,7 @@ TEST_CASE("channel: an interrupt that has gone out of scope leaves Ctrl-C as it 
   struct sigaction ignoring = {}, before = {}, after = {};
   ignoring.sa_handler = SIG_IGN;
   ::sigaction(SIGINT, &ignoring, &before);
-  { const auto interrupt = Interrupt::install(); }
+  { const auto interrupt = Signals::install({SIGINT}); }
   ::sigaction(SIGINT, &before, &after);
   CHECK((after.sa_handler == SIG_IGN));
 }

@@ -66,7 +66,7 @@ TEST_CASE("line reader: a line that comes in pieces is one") {
 }
 
 TEST_CASE("line reader: an interrupt forgets what was typed, and is told once") {
-  auto interrupt = Interrupt::install();
+  auto interrupt = Signals::install({SIGINT});
   REQUIRE(interrupt.ok());
   Pipe pipe;
   LineReader reader(pipe.read_end.get(), &*interrupt);

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <string>
 
-#include "client/interrupt.hpp"
 #include "client/output.hpp"
+#include "client/signals.hpp"
 #include "client/unique_fd.hpp"
 
 using namespace runwire;
@@ -42,7 +42,7 @@ struct Pipe {
 }  // namespace
 
 TEST_CASE("output: every byte goes out, with and without an eye on the interrupt") {
-  auto interrupt = Interrupt::install();
+  auto interrupt = Signals::install({SIGINT});
   REQUIRE(interrupt.ok());
   const std::string bytes(60000, 'y');  // more than one piece, less than a pipe holds
   for (const int interrupt_fd : {-1, interrupt->fd()}) {
@@ -53,7 +53,7 @@ TEST_CASE("output: every byte goes out, with and without an eye on the interrupt
 }
 
 TEST_CASE("output: an interrupt ends the wait for a reader that stands still") {
-  auto interrupt = Interrupt::install();
+  auto interrupt = Signals::install({SIGINT});
   REQUIRE(interrupt.ok());
   const Pipe pipe;
   pipe.fill();
@@ -65,7 +65,7 @@ TEST_CASE("output: an interrupt ends the wait for a reader that stands still") {
 }
 
 TEST_CASE("output: an interrupt is heard although there is room for every piece") {
-  auto interrupt = Interrupt::install();
+  auto interrupt = Signals::install({SIGINT});
   REQUIRE(interrupt.ok());
   const UniqueFd null(::open("/dev/null", O_WRONLY));
   ::raise(SIGINT);
@@ -73,7 +73,7 @@ TEST_CASE("output: an interrupt is heard although there is room for every piece"
 }
 
 TEST_CASE("output: what cannot be written is an error with its cause, also under an eye on the interrupt") {
-  auto interrupt = Interrupt::install();
+  auto interrupt = Signals::install({SIGINT});
   REQUIRE(interrupt.ok());
   Pipe pipe;
   pipe.write_end.reset();

@@ -41,6 +41,11 @@ def runwire(*words, stdin=b"", stdout=subprocess.PIPE, stderr=subprocess.PIPE, *
     return done
 
 
+def plain_runwire(*words, **how):
+    """The same, in the plain protocol."""
+    return runwire("--plain", *words, **how)
+
+
 def start_runwire(*words, **how):
     return subprocess.Popen([program(), *words], **{"stdin": subprocess.DEVNULL, "env": environment(), **how})
 
@@ -147,6 +152,93 @@ def answer_as_the_original(connection, encoding):
         connection.send(struct.pack("i", len(header)))
         connection.send(header)
         connection.sendall(output)
+
+
+class SessionPeer:
+    """A server's side of one session, which says what the test has it say and reads what the client sends. It checks
+    nothing that the client is told: `bytes_sent` is what an honest exit would say of each stream."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.bytes_sent = {"stdout": 0, "stderr": 0}
+        self.start = None
+
+    def read_exactly(self, size):
+        data = bytearray()
+        while len(data) < size:
+            piece = self.connection.recv(min(size - len(data), 1 << 20))
+            if not piece:
+                raise EOFError(f"the client's end after {len(data)} of {size} bytes")
+            data += piece
+        return bytes(data)
+
+    def read(self):
+        """The client's next message: its header, and under "payload" what follows."""
+        (size,) = struct.unpack("<I", self.read_exactly(4))
+        message = json.loads(self.read_exactly(size))
+        return message | {"payload": self.read_exactly(message.get("len", 0))}
+
+    def read_until(self, kind):
+        while (message := self.read())["type"] != kind:
+            pass
+        return message
+
+    def say(self, kind, payload=b"", **fields):
+        self.connection.sendall(frame({"type": kind, **fields}, payload))
+
+    def meet(self, **hello):
+        """Preface, both hellos, and the start, which is not answered."""
+        assert self.read_exactly(4) == b"\0RW\1"
+        self.hello = self.read()
+        assert self.hello["type"] == "hello", self.hello
+        self.say("hello", **({"v": 1, "boot": "0" * 32, "server": "fake", "ping_ms": 0} | hello))
+        return self.await_start()
+
+    def await_start(self):
+        self.start = self.read()
+        assert self.start["type"] == "start", self.start
+        self.id = self.start["id"]
+        self.bytes_sent = {"stdout": 0, "stderr": 0}
+        return self.start
+
+    def begin(self, **hello):
+        """All up to a command that runs."""
+        self.meet(**hello)
+        self.started()
+        return self.start
+
+    def started(self, **more):
+        self.say("started", **({"id": self.id, "pid": 4711, "existing": False} | more))
+
+    def output(self, data, stream="stdout", **more):
+        header = {"id": self.id, "stream": stream, "off": self.bytes_sent[stream], "len": len(data)}
+        self.bytes_sent[stream] += len(data)
+        self.say("output", data, **(header | more))
+
+    def exit(self, code=0, **more):
+        self.say("exit", **(self.exit_fields(code) | more))
+
+    def exit_fields(self, code=0):
+        usage = {"wall_ms": 1.0, "user_ms": 0.5, "sys_ms": 0.25, "max_rss_kb": 1000}
+        ending = {"code": code, "signal": None, "core": None, "reason": "exited"}
+        return {"id": self.id, **ending, **self.bytes_sent, "truncated": False, "cut": False, "survivors": None, "usage": usage}
+
+    def await_end(self):
+        """Reads on until the client has gone."""
+        with contextlib.suppress(ConnectionError, EOFError):
+            while True:
+                self.read()
+
+
+def session(play, **hello):
+    """A script for FakeServer: `play` gets a SessionPeer whose command runs."""
+
+    def script(connection):
+        peer = SessionPeer(connection)
+        peer.begin(**hello)
+        play(peer)
+
+    return script
 
 
 class ClientCase(unittest.TestCase):

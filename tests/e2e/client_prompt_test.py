@@ -107,10 +107,13 @@ class PromptCase(ClientCase):
         self.addCleanup(terminal.close)
         return terminal
 
+    def plain_terminal(self, *words, **how):
+        return self.terminal("--plain", *words, **how)
 
-class Prompt(PromptCase):
+
+class PlainPrompt(PromptCase):
     def test_it_runs_what_is_typed_and_leaves_at_ctrl_d(self):
-        terminal = self.terminal(self.serve(echo_lines).address)
+        terminal = self.plain_terminal(self.serve(echo_lines).address)
         terminal.run(b"one")
         self.assertEqual(terminal.output(3), b"one")
         terminal.run(b"two")
@@ -118,13 +121,13 @@ class Prompt(PromptCase):
         self.assertEqual(terminal.leave(), (0, b""))
 
     def test_stdout_holds_nothing_but_output(self):
-        terminal = self.terminal("-v", self.serve(echo_lines).address)
+        terminal = self.plain_terminal("-v", self.serve(echo_lines).address)
         terminal.run(b"x")
         self.assertEqual(terminal.leave(), (0, b"x"))
 
     def test_an_empty_line_asks_again_and_sends_nothing(self):
         server = self.serve(reply(b"1"))
-        terminal = self.terminal(server.address)
+        terminal = self.plain_terminal(server.address)
         terminal.run(b"")
         terminal.run(b"   ")
         terminal.run(b"one")
@@ -132,14 +135,14 @@ class Prompt(PromptCase):
         self.assertEqual(server.commands, [b"one"])
 
     def test_a_status_that_is_not_0_is_shown_and_is_the_prompts_own_at_the_end(self):
-        terminal = self.terminal(self.serve(reply(code=7)).address)
+        terminal = self.plain_terminal(self.serve(reply(code=7)).address)
         terminal.run(b"one")
         terminal.await_shown(b"runwire: exit status 7\r\n")
         self.assertEqual(terminal.leave(), (7, b""))
 
     def test_ctrl_c_forgets_the_line(self):
         server = self.serve(reply(b"1"))
-        terminal = self.terminal(server.address)
+        terminal = self.plain_terminal(server.address)
         terminal.await_prompt()
         terminal.type(b"rm -r x" + CTRL_C)
         terminal.run(b"one")
@@ -157,7 +160,7 @@ class Prompt(PromptCase):
                     connection.sendall(b"x" * 65536)
                     streaming.set()
 
-        terminal = self.terminal(self.serve(flood).address, stdout=subprocess.DEVNULL)
+        terminal = self.plain_terminal(self.serve(flood).address, stdout=subprocess.DEVNULL)
         terminal.run(b"yes")
         self.assertTrue(streaming.wait(DEADLINE_S))
         terminal.type(CTRL_C)
@@ -171,14 +174,14 @@ class Prompt(PromptCase):
                 while True:
                     connection.sendall(b"x" * 65536)
 
-        terminal = self.terminal(self.serve(flood).address)
+        terminal = self.plain_terminal(self.serve(flood).address)
         terminal.run(b"yes")
         until(lambda: waiting_bytes(terminal.process.stdout) > 60000, "the client to have filled the pipe")
         terminal.type(CTRL_C)
         terminal.await_shown(b"interrupted: ")
 
     def test_a_lost_connection_is_told_and_the_next_command_makes_a_new_one(self):
-        terminal = self.terminal(self.serve(b"", reply(b"2")).address)
+        terminal = self.plain_terminal(self.serve(b"", reply(b"2")).address)
         terminal.run(b"one")
         terminal.await_shown(b"no reply: the server closed the connection")
         terminal.run(b"two")
@@ -186,7 +189,7 @@ class Prompt(PromptCase):
 
     def test_a_connection_closed_while_nobody_typed_is_told_and_made_again(self):
         server = self.serve(reply(b"1"), reply(b"2"))
-        terminal = self.terminal(server.address)
+        terminal = self.plain_terminal(server.address)
         terminal.run(b"one")
         server.await_end_of_connection()
         terminal.run(b"two")
@@ -194,24 +197,24 @@ class Prompt(PromptCase):
         self.assertEqual(terminal.leave(), (0, b"12"))
 
     def test_no_server_is_told_before_anything_can_be_typed(self):
-        terminal = self.terminal("unix:/nonexistent")
+        terminal = self.plain_terminal("unix:/nonexistent")
         self.assertNotIn(PROMPT, terminal.await_shown(b"no such socket; start runwired"))
         self.assertEqual(terminal.process.wait(DEADLINE_S), 255)
 
     def test_the_terminal_is_left_as_it_was(self):
-        terminal = self.terminal(self.serve(echo_lines).address)
+        terminal = self.plain_terminal(self.serve(echo_lines).address)
         terminal.run(b"x")
         terminal.leave()
         self.assertEqual(termios.tcgetattr(terminal.slave), terminal.modes)
 
     def test_an_original_server_has_a_prompt_too(self):
-        terminal = self.terminal(self.serve(original_server, family=socket.AF_INET).address)
+        terminal = self.plain_terminal(self.serve(original_server, family=socket.AF_INET).address)
         terminal.run(b"echo hi")
         self.assertEqual(terminal.leave(), (0, b"hi\n"))
 
     def test_a_line_typed_with_more_than_ascii_arrives(self):
         server = self.serve(reply())
-        terminal = self.terminal(server.address)
+        terminal = self.plain_terminal(server.address)
         terminal.run("echo 中文".encode())
         terminal.leave()
         self.assertEqual(server.commands, ["echo 中文".encode()])
@@ -220,7 +223,7 @@ class Prompt(PromptCase):
         if not edits_lines():
             self.skipTest("built without libedit")
         server = self.serve(echo_lines)
-        terminal = self.terminal(server.address)
+        terminal = self.plain_terminal(server.address)
         terminal.run(b"one")
         terminal.output(3)
         terminal.run(UP + b"\x7f\x7fx")

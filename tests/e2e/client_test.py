@@ -1,4 +1,4 @@
-"""`runwire` against servers that answer well, badly and not at all: what it prints, where, and its exit status."""
+"""`runwire --plain` against servers that answer well, badly and not at all: what it prints, where, and its exit status."""
 
 import contextlib
 import os
@@ -10,7 +10,8 @@ import threading
 import unittest
 
 from client import (
-    ClientCase, environment, error, frame, original_server, program, reply, runwire, send_and_see_read, start_runwire,
+    ClientCase, environment, error, frame, original_server, plain_runwire, program, reply, runwire,
+    send_and_see_read, start_runwire,
 )  # fmt: skip
 from daemon import until
 from plain import DEADLINE_S
@@ -131,17 +132,17 @@ class Failures(ClientCase):
         for name, (answer, text) in FAILURES.items():
             with self.subTest(name):
                 server = self.serve(answer)
-                done = runwire(server.address, "true")
+                done = plain_runwire(server.address, "true")
                 self.assert_ran(done, 255, stderr=f"runwire: {server.address}: {text}\n".encode())
 
     def test_a_header_that_is_no_json_is_told_as_such(self):
         for header in (b"xx", b'{"len":1', b'{"len":1}x', b"\xff\xff", b'{"len":18446744073709551616}', b"[" * 3000):
             with self.subTest(header[:30]):
-                done = runwire(self.serve(frame(header)).address, "true")
+                done = plain_runwire(self.serve(frame(header)).address, "true")
                 self.assert_failed(done, "reply header: not JSON within the limits: ", NOT_RUNWIRED)
 
     def test_output_that_came_before_the_connection_was_lost_is_shown_and_is_no_success(self):
-        done = runwire(self.serve(reply(b"0123456789")[:-4]).address, "true")
+        done = plain_runwire(self.serve(reply(b"0123456789")[:-4]).address, "true")
         self.assertEqual((done.returncode, done.stdout), (255, b"012345"))
         self.assertIn(b"the reply ends after 6 of 10 bytes of output", done.stderr)
 
@@ -150,41 +151,41 @@ class Failures(ClientCase):
             connection.recv(64)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
-        done = runwire(self.serve(reset, family=socket.AF_INET).address, "true")
+        done = plain_runwire(self.serve(reset, family=socket.AF_INET).address, "true")
         self.assert_failed(done, "no reply: read: Connection reset by peer; the server ended the connection; ", UNKNOWN)
 
     def test_an_error_frame_is_shown_with_the_servers_words(self):
-        done = runwire(self.serve(error("spawn", "cannot start; try", stage="exec", errno="ENOENT")).address, "true")
+        done = plain_runwire(self.serve(error("spawn", "cannot start; try", stage="exec", errno="ENOENT")).address, "true")
         text = b"runwire: the server did not run the command: spawn: cannot start; try (at exec, ENOENT)\n"
         self.assert_ran(done, 255, stderr=text)
 
     def test_a_busy_server_means_try_again_later(self):
-        done = runwire(self.serve(error("busy", "")).address, "true")
+        done = plain_runwire(self.serve(error("busy", "")).address, "true")
         self.assert_ran(done, 255, stderr=b"runwire: the server did not run the command: busy; try again later\n")
-        done = runwire(self.serve(error("busy", "too much to do", retry_ms=250)).address, "true")
+        done = plain_runwire(self.serve(error("busy", "too much to do", retry_ms=250)).address, "true")
         text = b"runwire: the server did not run the command: busy: too much to do; wait at least 250 ms\n"
         self.assert_ran(done, 255, stderr=text)
 
     def test_text_from_the_server_cannot_steer_the_terminal(self):
         hostile = "\x1b]0;x\x07\x9b2J\r\nrunwire: all is well\u202e"
-        done = runwire(self.serve(error(hostile, hostile)).address, "true")
+        done = plain_runwire(self.serve(error(hostile, hostile)).address, "true")
         self.assert_failed(done, "\\x1b]0;x\\x07\\x9b2J\\x0d\\x0arunwire: all is well\\u202e")
 
     def test_a_verbose_header_cannot_steer_the_terminal(self):
         header = b'{"filename":"\xe2\x80\xae../x","len":0,"code":0}'
-        done = runwire("-v", self.serve(frame(header)).address, "true")
+        done = plain_runwire("-v", self.serve(frame(header)).address, "true")
         self.assertIn(b'runwire: reply header: {"filename":"\\u202e../x","len":0,"code":0}\n', done.stderr)
 
     def test_a_refused_connection_says_what_to_do(self):
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             port = unused.getsockname()[1]
-            done = runwire(f"127.0.0.1:{port}", "true")
+            done = plain_runwire(f"127.0.0.1:{port}", "true")
         text = f"cannot connect to 127.0.0.1:{port}: connection refused; start runwired there, or name another HOST"
         self.assert_failed(done, text)
 
     def test_no_daemon_at_the_default_address_says_what_to_do(self):
-        done = runwire(".", "true", XDG_RUNTIME_DIR="/nonexistent")
+        done = plain_runwire(".", "true", XDG_RUNTIME_DIR="/nonexistent")
         text = b"cannot connect to unix:/nonexistent/runwire.sock: no such socket; start runwired, or name another HOST"
         self.assert_ran(done, 255, stderr=b"runwire: " + text + b"\n")
 
@@ -193,22 +194,22 @@ class Failures(ClientCase):
         server = self.serve(lambda connection: self.assertEqual(connection.recv(64), b""), user=65534)
         directory = os.path.dirname(server.address.removeprefix("unix:"))
         os.symlink("s", f"{directory}/runwire.sock")
-        done = runwire(".", "echo secret", XDG_RUNTIME_DIR=directory)
+        done = plain_runwire(".", "echo secret", XDG_RUNTIME_DIR=directory)
         text = f"unix:{directory}/runwire.sock is a server of user 65534, who would see the commands; start your own"
         self.assert_failed(done, text)
 
     def test_connecting_ends_with_its_timeout(self):
         with full_queue() as path:
-            done = runwire("--connect-timeout", "0.05", f"unix:{path}", "true")
+            done = plain_runwire("--connect-timeout", "0.05", f"unix:{path}", "true")
         self.assert_failed(done, f"cannot connect to unix:{path}: no answer within 50 ms; check the address")
 
     def test_wrong_usage_is_255_too(self):
         for words in (["--prot", "9", "h"], ["-x"], ["--encoding"], ["-v", "-q", "h"], ["-", "x"], ["a b"], ["h", ""]):
             with self.subTest(words):
-                self.assert_failed(runwire(*words))
+                self.assert_failed(plain_runwire(*words))
 
     def test_an_unknown_encoding_is_refused_before_anything_is_sent(self):
-        done = runwire("--encoding", "no-such", "unix:/nonexistent", "true")
+        done = plain_runwire("--encoding", "no-such", "unix:/nonexistent", "true")
         self.assert_failed(done, "encoding 'no-such' is not known on this system; `iconv -l` lists those that are")
 
 
@@ -221,12 +222,12 @@ def waits_in_poll(pid):
 
 class Output(ClientCase):
     def test_stdout_and_stderr_arrive_apart(self):
-        done = runwire(self.serve(reply(b"out\n", b"err\n", 7)).address, "true")
+        done = plain_runwire(self.serve(reply(b"out\n", b"err\n", 7)).address, "true")
         self.assert_ran(done, 7, b"out\n", b"err\n")
 
     def test_every_byte_passes_untouched(self):
         data = bytes(range(256)) * 300
-        done = runwire(self.serve(reply(data, data[::-1])).address, "true")
+        done = plain_runwire(self.serve(reply(data, data[::-1])).address, "true")
         self.assert_ran(done, 0, data, data[::-1])
 
     def test_a_reply_split_at_any_byte_gives_the_same(self):
@@ -240,7 +241,7 @@ class Output(ClientCase):
                 connection.sendall(whole[cut:])
 
         times = len(whole) - 1
-        done = runwire(self.serve(split_everywhere).address, stdin=b"true\n" * times)
+        done = plain_runwire(self.serve(split_everywhere).address, stdin=b"true\n" * times)
         self.assert_ran(done, 0, b"out\xc4\xe3" * times, b"err" * times)
 
     def test_a_reply_that_comes_byte_by_byte_gives_the_same(self):
@@ -251,12 +252,12 @@ class Output(ClientCase):
             for byte in reply(b"out", b"err", 3):
                 send_and_see_read(connection, bytes([byte]))
 
-        self.assert_ran(runwire(self.serve(byte_by_byte).address, "true"), 3, b"out", b"err")
+        self.assert_ran(plain_runwire(self.serve(byte_by_byte).address, "true"), 3, b"out", b"err")
 
     def test_a_full_disk_is_an_error(self):
         """promise 11"""
         with open("/dev/full", "wb") as full:
-            done = runwire(self.serve(reply(b"out")).address, "true", stdout=full)
+            done = plain_runwire(self.serve(reply(b"out")).address, "true", stdout=full)
         text = b"stdout: No space left on device; the rest of the output is lost, and the command's exit status with it"
         self.assertEqual((done.returncode, done.stderr), (255, b"runwire: " + text + b"\n"))
 
@@ -266,7 +267,7 @@ class Output(ClientCase):
             with self.subTest(closed):
                 server = self.serve(reply(b"out"))
                 done = subprocess.run(
-                    ["sh", "-c", f'exec "$@" {closed}', "sh", program(), server.address, "true"],
+                    ["sh", "-c", f'exec "$@" {closed}', "sh", program(), "--plain", server.address, "true"],
                     stderr=subprocess.PIPE, env=environment(),
                 )  # fmt: skip
                 self.assertEqual(done.returncode, 255)
@@ -292,7 +293,7 @@ class Output(ClientCase):
         with self.assertRaises(BlockingIOError):
             while True:
                 os.write(write_end, b"x")
-        process = start_runwire(self.serve(answer).address, "true", stdout=write_end)
+        process = start_runwire("--plain", self.serve(answer).address, "true", stdout=write_end)
         os.close(write_end)
         self.assertTrue(has_read.wait(DEADLINE_S))
         until(lambda: process.poll() is not None or waits_in_poll(process.pid), "the client to wait for room")
@@ -302,25 +303,25 @@ class Output(ClientCase):
 
     def test_truncated_output_is_told(self):
         answer = reply(b"o", code=None, signal="TERM", reason="output-limit", truncated=True)
-        done = runwire("-q", self.serve(answer).address, "true")
+        done = plain_runwire("-q", self.serve(answer).address, "true")
         text = b"runwire: the output is incomplete: it reached the server's limit on output (--max-output)\n"
         self.assert_ran(done, 143, b"o", text)
 
     def test_cut_output_is_told_when_asked_for(self):
-        self.assert_ran(runwire(self.serve(reply(cut=True)).address, "true"))
-        done = runwire("-v", self.serve(reply(cut=True)).address, "true")
+        self.assert_ran(plain_runwire(self.serve(reply(cut=True)).address, "true"))
+        done = plain_runwire("-v", self.serve(reply(cut=True)).address, "true")
         text = b"runwire: a process that the command left behind kept its output open: more may have followed\n"
         self.assertIn(text, done.stderr)
 
     def test_a_command_that_the_server_ended_is_told_with_the_reason(self):
         ended = reply(code=None, signal="TERM", reason="shutdown")
-        done = runwire(self.serve(ended).address, "true")
+        done = plain_runwire(self.serve(ended).address, "true")
         self.assert_ran(done, 143, stderr=b"runwire: the server ended the command: shutdown\n")
 
     def test_verbose_shows_connection_header_and_status(self):
         server = self.serve(frame(b'{"filename":"f","len":0,"code":3}'))
         lines = [f"connected to {server.address}", 'reply header: {"filename":"f","len":0,"code":3}', "exit status 3"]
-        done = runwire("-v", server.address, "true")
+        done = plain_runwire("-v", server.address, "true")
         self.assert_ran(done, 3, stderr="".join(f"runwire: {line}\n" for line in lines).encode())
 
 
@@ -334,13 +335,13 @@ class CommandLine(ClientCase):
 
     def test_one_word_is_sent_as_it_is(self):
         server = self.serve(reply())
-        runwire(server.address, b"echo \xc4\xe3 'a | b' $HOME")
+        plain_runwire(server.address, b"echo \xc4\xe3 'a | b' $HOME")
         self.assertEqual(server.commands, [b"echo \xc4\xe3 'a | b' $HOME"])
 
     def test_several_words_mean_a_program_and_its_arguments_to_a_real_shell(self):
         words = ["a b", "it's", "", "$HOME", "[a,b]", "*", "--", "-v", "\\", "x\ny", ";", '"']
         server = self.serve(reply())
-        runwire(server.address, "printf", "%s\\0", *words)
+        plain_runwire(server.address, "printf", "%s\\0", *words)
         said = subprocess.run(["sh", "-c", server.commands[0]], capture_output=True).stdout
         self.assertEqual(said.decode().split("\0")[:-1], words)
 
@@ -354,8 +355,8 @@ class CommandLine(ClientCase):
             connection.sendall(reply(b"%d" % size))
 
         largest = b"#" * (1 << 20)
-        self.assert_ran(runwire(self.serve(count).address, stdin=largest), 0, b"1048576")
-        done = runwire(self.serve(lambda connection: connection.recv(1)).address, stdin=largest + b"#")
+        self.assert_ran(plain_runwire(self.serve(count).address, stdin=largest), 0, b"1048576")
+        done = plain_runwire(self.serve(lambda connection: connection.recv(1)).address, stdin=largest + b"#")
         self.assert_failed(done, "a line of the input is longer than a command may be (1 MiB)")
 
     def test_a_server_that_refuses_a_long_command_before_its_end_is_heard(self):
@@ -366,12 +367,12 @@ class CommandLine(ClientCase):
             while connection.recv(1 << 20):
                 pass
 
-        done = runwire(self.serve(refuse).address, stdin=b"#" * (1 << 20))
+        done = plain_runwire(self.serve(refuse).address, stdin=b"#" * (1 << 20))
         self.assert_failed(done, "the server did not run the command: limit: too long")
 
     def test_the_default_host_comes_from_the_environment(self):
         server = self.serve(reply(b"hi"))
-        self.assert_ran(runwire(".", "true", RUNWIRE_HOST=server.address), 0, b"hi")
+        self.assert_ran(plain_runwire(".", "true", RUNWIRE_HOST=server.address), 0, b"hi")
 
 
 class LinesOfStdin(ClientCase):
@@ -381,16 +382,16 @@ class LinesOfStdin(ClientCase):
                 command = connection.recv(64)
                 connection.sendall(reply(command + b"\n", code=code))
 
-        done = runwire("-q", self.serve(answer).address, stdin=b"one\n\n  \ntwo\nthree")
+        done = plain_runwire("-q", self.serve(answer).address, stdin=b"one\n\n  \ntwo\nthree")
         self.assert_ran(done, 4, b"one\ntwo\nthree\n")
 
     def test_a_status_that_is_not_0_is_told(self):
-        done = runwire(self.serve(reply(code=None, signal="KILL", reason="signal")).address, stdin=b"x\n")
+        done = plain_runwire(self.serve(reply(code=None, signal="KILL", reason="signal")).address, stdin=b"x\n")
         self.assert_ran(done, 137, stderr=b"runwire: killed by signal KILL (exit status 137)\n")
 
     def test_no_line_is_success_if_the_server_is_there(self):
-        self.assert_ran(runwire(self.serve(lambda connection: connection.recv(1)).address), 0)
-        self.assert_failed(runwire("unix:/nonexistent"), "no such socket")
+        self.assert_ran(plain_runwire(self.serve(lambda connection: connection.recv(1)).address), 0)
+        self.assert_failed(plain_runwire("unix:/nonexistent"), "no such socket")
 
     def test_the_first_failure_of_our_own_ends_it(self):
         def answer_once(connection):
@@ -398,13 +399,13 @@ class LinesOfStdin(ClientCase):
             connection.sendall(reply(b"1"))
             connection.recv(64)
 
-        done = runwire(self.serve(answer_once).address, stdin=b"one\ntwo\nthree\n")
+        done = plain_runwire(self.serve(answer_once).address, stdin=b"one\ntwo\nthree\n")
         self.assertEqual((done.returncode, done.stdout), (255, b"1"))
         self.assertEqual(done.stderr.count(b"runwire: "), 1, done.stderr)
 
     def test_a_connection_that_the_server_closed_between_commands_is_made_again(self):
         server = self.serve(reply(b"1"), reply(b"2", code=2))
-        process = start_runwire(server.address, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = start_runwire("--plain", server.address, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         process.stdin.write(b"one\n")
         process.stdin.flush()
         server.await_end_of_connection()
@@ -416,14 +417,14 @@ class LinesOfStdin(ClientCase):
     def test_a_nul_byte_is_refused_and_nothing_sent(self):
         """promise 17"""
         server = self.serve(lambda connection: self.assertEqual(connection.recv(64), b""))
-        done = runwire(server.address, stdin=b"echo a\0; touch x\n")
+        done = plain_runwire(server.address, stdin=b"echo a\0; touch x\n")
         self.assert_failed(done, "the command holds a NUL byte, which no shell can take; leave it out")
 
 
 class Encoding(ClientCase):
     def test_gbk_output_becomes_the_terminals_utf_8(self):
         server = self.serve(reply("中文\n".encode("gbk"), "错误\n".encode("gbk")))
-        done = runwire("--encoding", "GBK", server.address, "true")
+        done = plain_runwire("--encoding", "GBK", server.address, "true")
         self.assert_ran(done, 0, "中文\n".encode(), "错误\n".encode())
 
     def test_a_character_split_between_reads_survives_on_stdout_and_on_stderr(self):
@@ -434,7 +435,7 @@ class Encoding(ClientCase):
             for byte in whole:
                 send_and_see_read(connection, bytes([byte]))
 
-        done = runwire("--encoding", "GBK", self.serve(byte_by_byte).address, "true")
+        done = plain_runwire("--encoding", "GBK", self.serve(byte_by_byte).address, "true")
         self.assert_ran(done, 0, "中文".encode(), "错误".encode())
 
     def test_half_a_character_at_the_end_of_one_reply_does_not_spoil_the_next(self):
@@ -443,31 +444,31 @@ class Encoding(ClientCase):
                 connection.recv(64)
                 connection.sendall(reply("中".encode("gbk") + b"\xce"))
 
-        done = runwire("--encoding", "GBK", self.serve(twice).address, stdin=b"a\nb\n")
+        done = plain_runwire("--encoding", "GBK", self.serve(twice).address, stdin=b"a\nb\n")
         self.assert_ran(done, 0, "中\ufffd中\ufffd".encode())
 
     def test_invalid_bytes_are_shown_as_replacements(self):
-        done = runwire("--encoding", "GBK", self.serve(reply(b"a\xffb")).address, "true")
+        done = plain_runwire("--encoding", "GBK", self.serve(reply(b"a\xffb")).address, "true")
         self.assert_ran(done, 0, "a\ufffdb".encode())
 
     def test_the_command_is_sent_in_the_servers_encoding(self):
         server = self.serve(reply())
-        runwire("--encoding", "GBK", server.address, "echo 中文")
+        plain_runwire("--encoding", "GBK", server.address, "echo 中文")
         self.assertEqual(server.commands, ["echo 中文".encode("gbk")])
 
     def test_a_command_that_the_encoding_cannot_hold_is_refused(self):
         server = self.serve(lambda connection: self.assertEqual(connection.recv(64), b""))
-        done = runwire("--encoding", "GBK", server.address, stdin="rm é*\U0001f600\n".encode())
+        done = plain_runwire("--encoding", "GBK", server.address, stdin="rm é*\U0001f600\n".encode())
         self.assert_failed(done, "the command holds a character that the server's encoding does not have")
 
     def test_without_a_locale_the_terminal_is_taken_for_utf_8(self):
         server = self.serve(reply("中".encode("gbk")))
-        done = runwire("--encoding", "GBK", server.address, "true", LC_ALL="C")
+        done = plain_runwire("--encoding", "GBK", server.address, "true", LC_ALL="C")
         self.assert_ran(done, 0, "中".encode())
 
     def test_without_the_option_bytes_pass_untouched(self):
         server = self.serve(reply("中".encode("gbk") + b"\xff"))
-        self.assert_ran(runwire(server.address, b"echo \xff"), 0, "中".encode("gbk") + b"\xff")
+        self.assert_ran(plain_runwire(server.address, b"echo \xff"), 0, "中".encode("gbk") + b"\xff")
         self.assertEqual(server.commands, [b"echo \xff"])
 
 
@@ -475,27 +476,27 @@ class OriginalServer(ClientCase):
     NOTE = b"runwire: this server tells no exit status: a whole reply counts as success\n"
 
     def test_its_reply_is_shown_and_counts_as_success(self):
-        done = runwire(self.serve(original_server, family=socket.AF_INET).address, "echo hi; echo err >&2; exit 3")
+        done = plain_runwire(self.serve(original_server, family=socket.AF_INET).address, "echo hi; echo err >&2; exit 3")
         self.assert_ran(done, 0, b"hi\nerr\n", self.NOTE)
 
     def test_quiet_leaves_the_note_out(self):
-        self.assert_ran(runwire("-q", self.serve(original_server).address, "echo hi"), 0, b"hi\n")
+        self.assert_ran(plain_runwire("-q", self.serve(original_server).address, "echo hi"), 0, b"hi\n")
 
     def test_the_note_is_shown_once(self):
-        done = runwire(self.serve(original_server).address, stdin=b"echo 1\necho 2\n")
+        done = plain_runwire(self.serve(original_server).address, stdin=b"echo 1\necho 2\n")
         self.assert_ran(done, 0, b"1\n2\n", self.NOTE)
 
     def test_its_gbk_text_is_converted(self):
         server = self.serve(lambda connection: original_server(connection, encoding="gbk"))
-        done = runwire("-q", "--encoding", "GBK", server.address, "printf '\\344\\275\\240'")
+        done = plain_runwire("-q", "--encoding", "GBK", server.address, "printf '\\344\\275\\240'")
         self.assert_ran(done, 0, "你".encode())
 
     def test_a_large_reply_arrives_whole(self):
-        done = runwire("-q", self.serve(original_server, family=socket.AF_INET).address, "seq 300000")
+        done = plain_runwire("-q", self.serve(original_server, family=socket.AF_INET).address, "seq 300000")
         self.assert_ran(done, 0, b"".join(b"%d\n" % i for i in range(1, 300001)))
 
     def test_one_that_closes_without_a_reply_is_a_failure(self):
-        self.assert_failed(runwire(self.serve(b"").address, "cd /tmp"), "no reply: the server closed the connection")
+        self.assert_failed(plain_runwire(self.serve(b"").address, "cd /tmp"), "no reply: the server closed the connection")
 
     def test_a_command_longer_than_it_reads_at_once_is_told_and_the_connection_given_up(self):
         def takes_1024_bytes_for_a_command(connection):
@@ -506,7 +507,7 @@ class OriginalServer(ClientCase):
 
         server = self.serve(takes_1024_bytes_for_a_command, original_server)
         long_line = b"echo 1 #" + b"x" * 1024
-        done = runwire("-q", server.address, stdin=long_line + b"\necho 2\n")
+        done = plain_runwire("-q", server.address, stdin=long_line + b"\necho 2\n")
         self.assertEqual((done.returncode, done.stdout), (0, b"1\n2\n"))
         self.assertIn(b"runwire: this server may have taken only the first 1024 bytes of the command", done.stderr)
 

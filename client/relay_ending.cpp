@@ -1,0 +1,46 @@
+#include "client/relay_ending.hpp"
+
+#include "client/output.hpp"
+
+namespace runwire {
+namespace {
+
+constexpr int kTimeoutStatus = 124;    // as timeout(1) has it
+constexpr int kCannotRunStatus = 126;  // these two as every shell has them
+constexpr int kNoSuchProgramStatus = 127;
+
+int status_of_refusal(const ErrorReply& error) {
+  if (error.error != error_name::kSpawn || error.stage != "exec") return kOwnFailureStatus;
+  return error.errno_name == "ENOENT" ? kNoSuchProgramStatus : kCannotRunStatus;
+}
+
+void tell_exit(const Exit& exit, const std::string& json, const Talk& talk) {
+  for (const std::string& line : words_about({exit.status, exit.reason, exit.truncated, exit.cut}, talk))
+    say(line);
+  if (exit.survivors.value_or(0) > 0 && !talk.quiet)
+    say(std::to_string(*exit.survivors) + " of the command's processes could not be ended");
+  if (talk.verbose) say("exit record: " + json);
+}
+
+}  // namespace
+
+int exit_status_of(const RelayEnding& ending) {
+  if (ending.failure || (!ending.exit && !ending.refusal)) return kOwnFailureStatus;
+  if (ending.refusal) return status_of_refusal(ending.refusal->error);
+  const bool timed_out =
+      ending.exit->reason == Reason::timeout || ending.exit->reason == Reason::idle_timeout;
+  return timed_out ? kTimeoutStatus : ending.exit->status.shell_status();
+}
+
+void tell(const RelayEnding& ending, const Talk& talk) {
+  if (ending.exit) tell_exit(*ending.exit, ending.json, talk);
+  if (ending.refusal) {
+    const ErrorReply& error = ending.refusal->error;
+    say(ending.was_started
+            ? "the server ended the session: " + error.error + ": " + error.message + kUnknownOutcome
+            : describe(error));
+  }
+  if (ending.failure) say(ending.failure->message);
+}
+
+}  // namespace runwire

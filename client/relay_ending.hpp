@@ -1,0 +1,30 @@
+// How the relaying of a command went.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "client/failure_text.hpp"
+#include "proto/result.hpp"
+#include "proto/session_message.hpp"
+
+namespace runwire {
+
+// Of `exit` and `refusal` at most one is there; `failure` may come on top, and then counts.
+struct RelayEnding {
+  std::optional<Exit> exit;             // the command ran
+  std::optional<SessionError> refusal;  // it did not, or the server has ended the session
+  std::string json;                     // the header of one of these, as it came
+  std::optional<Error> failure;         // ours: no end is known, or not all output was written here
+  bool was_started = false;
+  bool was_interrupted = false;  // the failure is that somebody here wanted no more of it
+};
+
+// What a program that ran the command for somebody exits with: the command's status, 128 + n for signal n; 127 where
+// there was no such program and 126 where it can't be run, 124 for a timeout, 255 for everything else.
+int exit_status_of(const RelayEnding& ending);
+
+// Says on stderr what there is to say about it.
+void tell(const RelayEnding& ending, const Talk& talk);
+
+}  // namespace runwire

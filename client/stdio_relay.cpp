@@ -1,0 +1,218 @@
+#include "client/stdio_relay.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "client/failure_text.hpp"
+#include "client/output.hpp"
+
+namespace runwire {
+namespace {
+
+constexpr std::size_t kStdinBytes = std::size_t{64} << 10;  // read at once
+constexpr std::size_t kUnsentBytes = std::size_t{64}
+                                     << 10;  // what waits for the server before stdin waits, too
+constexpr int kInterruptsToGiveUp = 3;       // as docker has it
+constexpr int kStandstillMs =
+    2000;  // after a failure: how long a reader may take nothing of what is left for it
+
+}  // namespace
+
+StdioRelay::StdioRelay(Session& session, const Start& start, const Options& options)
+    : session_(session),
+      start_(start),
+      options_(options),
+      command_(start.id, kOutputWindow),
+      output_(options.output),
+      in_(options.in_fd) {}
+
+RelayEnding StdioRelay::run(std::string_view payload) {
+  const IgnoredSignal broken_pipes(SIGPIPE);
+  Status turn = session_.send(start_, payload);
+  while (turn.ok() && !is_over()) turn = take_turn();
+  if (!turn.ok()) fail(turn.error());
+  drain();
+  return std::move(ending_);
+}
+
+// The server is to know at once. What came before is still shown.
+void StdioRelay::fail(const Error& error) {
+  ending_.failure = error;
+  const bool about_the_server = error.code != Errc::io && !ending_.was_interrupted;
+  if (about_the_server && session_.hello()) ending_.failure->message += kUnknownOutcome;
+  session_.abandon();
+}
+
+Status StdioRelay::take_turn() {
+  RUNWIRE_TRY(hear());
+  if (is_over()) return settle(StdStream::out, output_.finish());
+  RUNWIRE_TRY(session_.flush());
+  Watched watched = watch();
+  if (::poll(watched.data(), watched.size(), session_.milliseconds_to_wake()) < 0) {
+    if (errno != EINTR) return Error{Errc::io, std::string("poll: ") + std::strerror(errno)};
+    return Ok{};
+  }
+  RUNWIRE_TRY(obey_signals());
+  if (watched[kSocket].revents != 0) RUNWIRE_TRY(session_.receive());
+  RUNWIRE_TRY(look_after(StdStream::out, watched[kOut]));
+  RUNWIRE_TRY(look_after(StdStream::err, watched[kErr]));
+  if (watched[kIn].revents != 0) RUNWIRE_TRY(forward_stdin());
+  return session_.keep_alive(Session::Clock::now());
+}
+
+StdioRelay::Watched StdioRelay::watch() {
+  Watched watched = {};
+  const short to_send = session_.unsent_bytes() > 0 ? POLLOUT : 0;
+  watched[kSocket] = {session_.fd(), static_cast<short>(POLLIN | to_send), 0};
+  watched[kSignals] = {options_.signals == nullptr ? -1 : options_.signals->fd(), POLLIN, 0};
+  watched[kIn] = {stdin_bytes_wanted() > 0 ? in_.fd() : -1, POLLIN, 0};
+  watched[kOut] = watch_output(StdStream::out);
+  watched[kErr] = watch_output(StdStream::err);
+  return watched;
+}
+
+pollfd StdioRelay::watch_output(StdStream stream) {
+  const bool is_elsewhere = stream == StdStream::err && output_.shares_one_writer();
+  if (is_elsewhere || command_.is_stopped(stream)) return {-1, 0, 0};  // poll ignores it
+  const DescriptorWriter& writer = output_.writer_of(stream);
+  return {writer.fd(), writer.events(), 0};
+}
+
+Status StdioRelay::hear() {
+  while (!is_over()) {
+    auto event = session_.next();
+    if (!event) return event.error();
+    if (!*event) return Ok{};
+    RUNWIRE_TRY(take(**event));
+  }
+  return Ok{};
+}
+
+Status StdioRelay::take(const SessionEvent& event) {
+  const auto* error = std::get_if<SessionError>(&event.message);
+  if (error != nullptr && error->id.empty()) {
+    ending_.refusal = *error;
+    ending_.json = event.json;
+    return Ok{};
+  }
+  RUNWIRE_TRY(command_.take(event.message, session_.hello() ? session_.hello()->limits.stdin_window : 0));
+  if (error != nullptr) return take_error(event);
+  if (const auto* output = std::get_if<Output>(&event.message))
+    return command_.is_stopped(output->stream)
+               ? Status(Ok{})
+               : settle(output->stream, output_.put(output->stream, output->off, event.bytes));
+  if (const auto* started = std::get_if<Started>(&event.message)) {
+    ending_.was_started = true;
+    if (options_.verbose) say("started, process " + std::to_string(started->pid));
+    return settle(StdStream::out, output_.tell(event.json));
+  }
+  if (const auto* exit = std::get_if<Exit>(&event.message)) {
+    ending_.exit = *exit;
+    ending_.json = event.json;
+  }
+  return Ok{};
+}
+
+// About the command: before its start, that it never will. Afterwards it is about something that was asked of it.
+Status StdioRelay::take_error(const SessionEvent& event) {
+  const auto& error = std::get<SessionError>(event.message);
+  if (command_.is_started()) {
+    say("the server says of the command: " + error.error.error + ": " + error.error.message);
+    return Ok{};
+  }
+  ending_.refusal = error;
+  ending_.json = event.json;
+  return Ok{};
+}
+
+Status StdioRelay::obey_signals() {
+  if (options_.signals == nullptr) return Ok{};
+  while (int number = options_.signals->next()) {
+    const bool interrupts = number == SIGINT || number == SIGTERM;
+    interrupts_in_a_row_ = interrupts ? interrupts_in_a_row_ + 1 : 0;
+    if (interrupts_in_a_row_ == kInterruptsToGiveUp) {
+      ending_.was_interrupted = true;
+      return Error{Errc::closed,
+                   "interrupted: the connection is closed, so that the server ends the command"};
+    }
+    if (options_.escalates && interrupts_in_a_row_ > 1) number = SIGTERM;
+    RUNWIRE_TRY(session_.send(Signal{command_.id(), number}));
+  }
+  return Ok{};
+}
+
+// No more than may be sent is read: what is left belongs to whoever reads this stdin next.
+std::size_t StdioRelay::stdin_bytes_wanted() const {
+  const bool may_read = options_.forwards_stdin && command_.is_started() && command_.takes_stdin() &&
+                        session_.unsent_bytes() < kUnsentBytes;
+  if (!may_read) return 0;
+  const std::uint64_t payload = session_.hello()->limits.payload;
+  return static_cast<std::size_t>(
+      std::min({command_.stdin_room(), payload, static_cast<std::uint64_t>(kStdinBytes)}));
+}
+
+Status StdioRelay::forward_stdin() {
+  if (!in_buffer_) in_buffer_ = std::make_unique_for_overwrite<char[]>(kStdinBytes);
+  const auto moved = in_.read_now(in_buffer_.get(), stdin_bytes_wanted());
+  if (moved.error == EAGAIN) return Ok{};
+  const bool was_closed = moved.error == EBADF;  // from the start: there is nothing to be read
+  if (moved.error != 0 && !was_closed)
+    return Error{Errc::io, std::string("stdin: ") + std::strerror(moved.error) +
+                               "; the command is ended, for it would take this for the end of its input"};
+  return session_.send(command_.send_stdin(moved.bytes, moved.bytes == 0), {in_buffer_.get(), moved.bytes});
+}
+
+Status StdioRelay::look_after(StdStream stream, const pollfd& seen) {
+  if (seen.fd < 0 || seen.revents == 0) return Ok{};
+  DescriptorWriter& writer = output_.writer_of(stream);
+  if (writer.waiting() > 0) return settle(stream, writer.flush());
+  return stop(stream);  // nothing was asked of it, so it is an error or a hang-up: its reader has gone
+}
+
+// After bytes of a stream went out, or could not.
+Status StdioRelay::settle(StdStream stream, const Status& written) {
+  if (!written && written.error().code == Errc::closed) return stop(stream);
+  RUNWIRE_TRY(written);
+  const std::uint64_t waiting = output_.writer_of(stream).waiting();
+  for (const StdStream each : {StdStream::out, StdStream::err}) {
+    if (each != stream && !output_.shares_one_writer()) continue;
+    const auto credit = is_over() ? std::nullopt : command_.grant(each, waiting);
+    if (credit) RUNWIRE_TRY(session_.send(*credit));
+  }
+  return Ok{};
+}
+
+Status StdioRelay::stop(StdStream stream) {
+  for (const StdStream each : {StdStream::out, StdStream::err}) {
+    if (each != stream && !output_.shares_one_writer()) continue;
+    const auto message = command_.stop(each);
+    if (message && !is_over()) RUNWIRE_TRY(session_.send(*message));
+  }
+  return Ok{};
+}
+
+// What waits for its reader goes out before we do. A signal ends that, and after a failure a standstill does.
+void StdioRelay::drain() {
+  const bool was_given_up = ending_.was_interrupted;
+  while (!was_given_up && !ending_.was_interrupted) {
+    Watched watched = watch();
+    watched[kSocket].fd = watched[kIn].fd = -1;
+    const bool waits = (watched[kOut].events | watched[kErr].events) != 0;
+    if (!waits) return;
+    const int n = ::poll(watched.data(), watched.size(), ending_.failure ? kStandstillMs : -1);
+    if (n == 0) return;
+    if (n < 0) continue;
+    for (const auto& [stream, slot] : {std::pair(StdStream::out, kOut), std::pair(StdStream::err, kErr)}) {
+      const Status written = look_after(stream, watched[slot]);
+      if (!written && !ending_.failure) ending_.failure = written.error();
+    }
+    if (watched[kSignals].revents == 0 || !options_.signals->take()) continue;
+    ending_.was_interrupted = true;
+    if (!ending_.failure)
+      ending_.failure = Error{Errc::closed, "interrupted: the rest of the output is lost"};
+  }
+}
+
+}  // namespace runwire
