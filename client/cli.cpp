@@ -2,24 +2,42 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
-#include <iterator>
+#include <optional>
 #include <span>
+#include <utility>
 
+#include "client/destination.hpp"
 #include "client/shell_line.hpp"
+#include "client/timespan.hpp"
 #include "proto/limits.hpp"
 
 namespace runwire {
 namespace {
 
-constexpr std::string_view kDefaultHostWord = ".";
-constexpr double kMaxConnectSeconds = 86400;
+constexpr std::chrono::milliseconds kConnectTimeout{5000};
+constexpr std::chrono::hours kLongestConnecting{24};
 
+// The options as they were given; absent: not given.
 struct Flags {
-  bool verbose = false, quiet = false, help = false, version = false, plain = false;
-  double connect_seconds = 5;
-  std::string encoding;
+  bool help = false, version = false, verbose = false, quiet = false, json = false;
+  bool plain = false, clear_env = false, no_stdin = false, terminal = false, no_terminal = false;
+  std::vector<std::string> variables;
+  std::optional<std::string> workdir, connect_timeout, timeout, idle_timeout, linger, status_file, encoding;
 };
+
+void declare_session_options(CLI::App& app, Flags& flags) {
+  app.add_option("-e,--env", flags.variables)->allow_extra_args(false);
+  app.add_flag("--clear-env", flags.clear_env);
+  app.add_option("-w,--workdir", flags.workdir);
+  app.add_flag("-n,--no-stdin", flags.no_stdin);
+  app.add_flag("-t", flags.terminal);
+  app.add_flag("-T", flags.no_terminal);
+  app.add_option("--timeout", flags.timeout);
+  app.add_option("--idle-timeout", flags.idle_timeout);
+  app.add_option("--linger", flags.linger);
+  app.add_option("--status-file", flags.status_file);
+  app.add_flag("--json", flags.json);
+}
 
 void declare(CLI::App& app, Flags& flags) {
   app.set_help_flag();  // ours is text of our own
@@ -29,12 +47,21 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_flag("-q,--quiet", flags.quiet)->excludes(verbose);
   app.add_flag("--plain", flags.plain);
   app.add_option("--encoding", flags.encoding);
-  app.add_option("--connect-timeout", flags.connect_seconds);
+  app.add_option("--connect-timeout", flags.connect_timeout);
+  declare_session_options(app, flags);
 }
 
-bool takes_a_value(const CLI::App& app, const std::string& word) {
-  const CLI::Option* option = app.get_option_no_throw(word);
+bool names_an_option_with_a_value(const CLI::App& app, const std::string& name) {
+  const CLI::Option* option = app.get_option_no_throw(name);
   return option != nullptr && option->get_items_expected_max() > 0;
+}
+
+// Is the next word this one's value? Of letters in one word, the first that takes a value takes the letters behind it.
+bool takes_the_next_word(const CLI::App& app, const std::string& word) {
+  if (word.starts_with("--")) return names_an_option_with_a_value(app, word);
+  for (std::size_t i = 1; i < word.size(); ++i)
+    if (names_an_option_with_a_value(app, std::string("-") + word[i])) return i + 1 == word.size();
+  return false;
 }
 
 // The place of the first word that is neither an option nor an option's value: of HOST. CLI11 is not shown what
@@ -42,7 +69,7 @@ bool takes_a_value(const CLI::App& app, const std::string& word) {
 std::size_t first_plain_word(const CLI::App& app, const std::vector<std::string>& words) {
   std::size_t i = 0;
   while (i < words.size() && words[i].starts_with('-') && words[i] != "-" && words[i] != "--")
-    i += takes_a_value(app, words[i]) ? 2 : 1;
+    i += takes_the_next_word(app, words[i]) ? 2 : 1;
   return std::min(i, words.size());
 }
 
@@ -50,65 +77,129 @@ Error usage_error(std::string why) {
   return {Errc::invalid_argument, std::move(why) + "; `runwire --help` shows the usage"};
 }
 
-Result<Flags> parse_flags(CLI::App& app, Flags& flags, std::span<const std::string> words) {
+Status parse_flags(CLI::App& app, std::span<const std::string> words) {
   try {
     app.parse(
         std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes its vector from the back
   } catch (const CLI::Error& error) {
     return usage_error(error.what());
   }
-  const bool possible = flags.connect_seconds > 0 && flags.connect_seconds <= kMaxConnectSeconds;
-  if (!possible) return usage_error("--connect-timeout must be seconds, more than 0 and at most 86400");
-  return flags;
-}
-
-// `.` and nothing mean the default; so a command can be given to that, too.
-Status choose_server(std::string_view word, const Environment& environment, RemoteShell::Options& options) {
-  const bool named = !word.empty() && word != kDefaultHostWord;
-  if (!named && environment.runwire_host.empty()) {
-    options.address = {default_socket_path(environment.xdg_runtime_dir, environment.uid), "", 0};
-    options.own_server_only = true;
-    return Ok{};
-  }
-  const auto address = parse_address(named ? word : environment.runwire_host, kDefaultPort);
-  if (!address && named)
-    return Error{address.error().code,
-                 address.error().message + "; the first word is HOST, `.` is the default one"};
-  if (!address) return Error{address.error().code, "RUNWIRE_HOST: " + address.error().message};
-  options.address = *address;
   return Ok{};
 }
 
-Result<Invocation> ask_for(Invocation invocation, std::span<const std::string> words) {
-  const RemoteShell::Options& options = invocation.options;
-  CommandRequest& request = invocation.request;
-  request.address = options.address;
-  request.own_server_only = options.own_server_only;
-  request.connect_timeout = options.connect_timeout;
-  request.encoding = options.encoding;
-  request.verbose = options.verbose;
-  request.quiet = options.quiet;
-  request.shell = words.size() == 1;
-  if (!request.shell) {
-    request.words.argv.assign(words.begin(), words.end());
-    return invocation;
-  }
-  request.words.line = words[0];
-  RUNWIRE_TRY(check_shell_line(words[0]));
-  return invocation;
+// What --plain cannot do is said rather than left out.
+Status check_plain(const Flags& flags, const Destination& destination) {
+  const std::pair<std::string_view, bool> options[] = {
+      {"--env", !flags.variables.empty()},
+      {"--clear-env", flags.clear_env},
+      {"--workdir", flags.workdir.has_value()},
+      {"--timeout", flags.timeout.has_value()},
+      {"--idle-timeout", flags.idle_timeout.has_value()},
+      {"--linger", flags.linger.has_value()},
+      {"--status-file", flags.status_file.has_value()},
+      {"--json", flags.json},
+      {"workdir of hosts.toml", !destination.entry.workdir.empty()},
+      {"env of hosts.toml", !destination.entry.environment.empty()},
+      {"linger of hosts.toml", destination.entry.linger.has_value()},
+  };
+  for (const auto& [name, is_given] : options)
+    if (is_given)
+      return usage_error(std::string(name) + " needs a session, which --plain is not; leave one of them out");
+  return Ok{};
 }
 
-Result<Invocation> parse_plain_words(Invocation invocation, std::span<const std::string> words,
-                                     const Environment& environment) {
-  if (!words.empty() && words[0] == "--") words = words.subspan(1);
-  RUNWIRE_TRY(choose_server(words.empty() ? "" : words[0], environment, invocation.options));
-  if (!words.empty()) words = words.subspan(1);
-  if (!words.empty() && words[0] == "--") words = words.subspan(1);
-  if (words.empty()) return invocation;
+Result<std::optional<std::uint64_t>> read_limit(std::string_view option,
+                                                const std::optional<std::string>& text) {
+  if (!text) return std::optional<std::uint64_t>();
+  const auto span = parse_timespan(*text);
+  if (!span) return usage_error(std::string(option) + ": " + span.error().message);
+  if (span->count() == 0) return std::optional<std::uint64_t>();  // none, as timeout(1) has it
+  return std::optional(static_cast<std::uint64_t>(span->count()));
+}
+
+Status read_times(const Flags& flags, CommandRequest& request) {
+  const auto timeout = read_limit("--timeout", flags.timeout);
+  RUNWIRE_TRY(timeout);
+  request.timeout_ms = *timeout;
+  const auto idle = read_limit("--idle-timeout", flags.idle_timeout);
+  RUNWIRE_TRY(idle);
+  request.idle_ms = *idle;
+  if (!flags.connect_timeout) return Ok{};
+  const auto span = parse_timespan(*flags.connect_timeout);
+  if (!span || span->count() == 0 || *span > kLongestConnecting)
+    return usage_error("--connect-timeout must be more than 0 and at most 24h: write 10s, 500ms or 2m");
+  request.connect_timeout = *span;
+  return Ok{};
+}
+
+// NAME alone is taken from our environment, and left out where it is not set there either, as docker does.
+Status read_variables(const Flags& flags, const Environment& environment, CommandRequest& request) {
+  for (const std::string& variable : flags.variables) {
+    const std::string name = variable.substr(0, variable.find('='));
+    if (name.empty()) return usage_error("--env: '" + variable + "' has no name; write NAME=VALUE or NAME");
+    const auto ours = find_variable(environment.variables, name);
+    if (name != variable)
+      set_variable(request.words.environment, variable);
+    else if (ours)
+      set_variable(request.words.environment, name + "=" + std::string(*ours));
+  }
+  return Ok{};
+}
+
+Status read_flags(const Flags& flags, const Environment& environment, CommandRequest& request) {
+  RUNWIRE_TRY(read_times(flags, request));
+  RUNWIRE_TRY(read_variables(flags, environment, request));
+  if (flags.workdir && flags.workdir->empty()) return usage_error("--workdir must name a directory there");
+  if (flags.status_file && flags.status_file->empty()) return usage_error("--status-file must name a file");
+  const auto linger = linger_named(flags.linger.value_or(std::string(name_of(request.linger))));
+  if (!linger) return usage_error("--linger must be grace, wait or return");
+  request.linger = *linger;
+  request.cwd = flags.workdir.value_or(request.cwd);
+  request.status_file = flags.status_file.value_or("");
+  request.encoding = flags.encoding.value_or("");
+  request.clear_env = flags.clear_env;
+  request.forwards_stdin = !flags.no_stdin;
+  request.json = flags.json;
+  request.verbose = flags.verbose;
+  request.quiet = flags.quiet;
+  return Ok{};
+}
+
+// One word is a line for the shell; several are a program and its arguments. The original protocol knows lines only.
+Status read_command(std::span<const std::string> words, Invocation& invocation) {
+  CommandRequest& request = invocation.request;
+  const bool program_may_begin_with_a_dash = words[0] == "--";
+  if (program_may_begin_with_a_dash) words = words.subspan(1);
+  if (words.empty()) return Ok{};
+  if (words[0].starts_with('-') && !program_may_begin_with_a_dash)
+    return usage_error("'" + words[0] +
+                       "' stands after HOST; options stand before it, and a command that begins with "
+                       "'-' behind a `--`");
   invocation.task = Invocation::run_line;
-  if (!invocation.plain) return ask_for(std::move(invocation), words);
-  invocation.line = shell_line(words);
-  RUNWIRE_TRY(check_shell_line(invocation.line));
+  request.shell = invocation.plain || words.size() == 1;
+  if (request.shell)
+    request.words.line = shell_line(words);
+  else
+    request.words.argv.assign(words.begin(), words.end());
+  return check_words(request);
+}
+
+Result<Invocation> read_request(const Flags& flags, std::span<const std::string> words,
+                                const Environment& environment) {
+  if (!words.empty() && words[0] == "--") words = words.subspan(1);
+  Invocation invocation;
+  invocation.plain = flags.plain;
+  invocation.request.connect_timeout = kConnectTimeout;
+  const auto destination = find_destination(words.empty() ? "" : words[0], kDefaultPort, environment);
+  RUNWIRE_TRY(destination);
+  if (flags.plain) RUNWIRE_TRY(check_plain(flags, *destination));
+  set_destination(invocation.request, *destination);
+  RUNWIRE_TRY(read_flags(flags, environment, invocation.request));
+  if (flags.terminal)
+    invocation.notes.emplace_back("-t: there are no terminals to be had yet; the command runs without one");
+  if (words.size() > 1) RUNWIRE_TRY(read_command(words.subspan(1), invocation));
+  if (invocation.task == Invocation::prompt)
+    invocation.request.forwards_stdin = false;  // its lines are the commands
   return invocation;
 }
 
@@ -120,51 +211,63 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words, con
   declare(app, flags);
   const std::span<const std::string> all(words);
   const std::size_t host = first_plain_word(app, words);
-  const auto parsed = parse_flags(app, flags, all.first(host));
-  RUNWIRE_TRY(parsed);
+  RUNWIRE_TRY(parse_flags(app, all.first(host)));
+  if (!flags.help && !flags.version) return read_request(flags, all.subspan(host), environment);
   Invocation invocation;
-  invocation.plain = flags.plain;
-  invocation.options.connect_timeout =
-      std::chrono::milliseconds(std::llround(std::ceil(flags.connect_seconds * 1000)));
-  invocation.options.encoding = flags.encoding;
-  invocation.options.verbose = invocation.options.says_status = flags.verbose;
-  invocation.options.quiet = flags.quiet;
-  if (flags.help || flags.version) {
-    invocation.task = flags.help ? Invocation::help : Invocation::version;
-    return invocation;
-  }
-  return parse_plain_words(std::move(invocation), all.subspan(host), environment);
+  invocation.task = flags.help ? Invocation::help : Invocation::version;
+  return invocation;
+}
+
+RemoteShell::Options plain_options(const CommandRequest& request) {
+  RemoteShell::Options options;
+  options.address = request.address;
+  options.own_server_only = request.own_server_only;
+  options.connect_timeout = request.connect_timeout;
+  options.encoding = request.encoding;
+  options.verbose = options.says_status = request.verbose;
+  options.quiet = request.quiet;
+  return options;
 }
 
 std::string_view help_text() {
   return R"(Runs commands on a machine where runwired listens.
 
-  runwire                                  a prompt on this machine's own runwired
   runwire 127.0.0.1:8098 'ls -l | wc -l'   one line for the shell there
-  runwire unix:/run/x.sock grep -c 'a b' f one program and its arguments, as they are
+  runwire -w /src build1 grep -c 'a b' f   one program and its arguments, as they are
+  runwire                                  a prompt on this machine's own runwired
 
 Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
 
-  HOST     host, host:port, [::1]:port or unix:/path; the port is 8098 unless given.
+  HOST     host, host:port, [::1]:port, unix:/path, or a name that runwire/hosts.toml
+           in $XDG_CONFIG_HOME (~/.config) has; the port is 8098 unless given.
            Without HOST, or with `.`: $RUNWIRE_HOST, else runwire.sock in
            $XDG_RUNTIME_DIR, else /tmp/runwire-UID/runwire.sock
   COMMAND  one word is a line for the server's shell; several are a program and its
-           arguments, quoted so that they arrive as they are. A `--` before it is
-           dropped. Without COMMAND: a prompt, or a command on each line of stdin.
+           arguments, run as they are. A `--` before it is dropped. Without COMMAND:
+           a prompt, or a command on each line of stdin.
 
-  -v, --verbose               show reply headers, connections and exit statuses
-  -q, --quiet                 show failures only
-  --encoding NAME             the programs there speak NAME (GBK, ...): convert their
-                              output to the terminal's encoding, and commands from it
-  --connect-timeout SECONDS   how long connecting may take (5)
-  --version                   show the version
-  -h, --help                  show this
+  -e, --env NAME=VALUE         one more variable; NAME alone: as it is here (none)
+  --clear-env                  no variables but these (all that runwired has)
+  -w, --workdir DIR            where the command runs (runwired's directory)
+  -n, --no-stdin               its stdin is /dev/null (it is ours)
+  -t, -T                       with a terminal, which is yet to come; without (-T)
+  --timeout DURATION           end it after 500ms, 10s, 2m, 1h; 5 is seconds (never)
+  --idle-timeout DURATION      end it after so long without output (never)
+  --linger grace|wait|return   when it has ended and its output is still held open by
+                               another: up to 1s more, all of it, no more (grace)
+  --status-file PATH           write there as a JSON line how it ended (nowhere)
+  --json                       write that line to stderr
+  --plain                      the original protocol: output when all is there, no stdin
+  --encoding NAME              the programs there speak NAME (GBK, ...): convert (no)
+  --connect-timeout DURATION   how long connecting may take (5s)
+  -v, --verbose; -q, --quiet   tell how it went; failures only (what matters)
+  --version; -h, --help        show the version; this
 
 At the prompt: Ctrl-C forgets the line or ends the running command, Ctrl-D leaves.
 
-Exit status: the command's; 128+n if signal n killed it; 255 if runwire failed (no
-connection, no whole reply, an error from the server, wrong usage). A server of the
-original protocol tells no status: a whole reply is 0.
+Exit status: the command's; 128+n if signal n killed it; 127 no such program, 126 not
+to be run; 124 if it took too long; 255 if runwire failed (no connection, no whole
+reply, an error from the server, wrong usage).
 )";
 }
 

@@ -5,8 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "proto/address.hpp"
+#include "proto/result.hpp"
 #include "proto/session_message.hpp"
 
 namespace runwire {
@@ -26,5 +29,15 @@ struct CommandRequest {
   bool json = false, verbose = false, quiet = false;
   std::string encoding;  // of the server's programs; empty: bytes pass untouched
 };
+
+// Puts NAME=VALUE into `environment`, in the place of what stands there under that name.
+void set_variable(std::vector<std::string>& environment, std::string_view variable);
+
+// The VALUE of NAME among NAME=VALUE words. Absent where there is none.
+std::optional<std::string_view> find_variable(const std::vector<std::string>& environment,
+                                              std::string_view name);
+
+// Can its words be sent? ERRORS: invalid_argument (nothing to run, a NUL byte, more than a message may hold).
+Status check_words(const CommandRequest& request);
 
 }  // namespace runwire

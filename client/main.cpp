@@ -37,22 +37,35 @@ int run_once(RemoteShell::Options options, const std::string& line) {
   return outcome.exit_status;
 }
 
+Environment read_environment() {
+  Environment environment = {variable("RUNWIRE_HOST"), variable("XDG_RUNTIME_DIR"), ::getuid()};
+  for (char** each = environ; each != nullptr && *each != nullptr; ++each)
+    environment.variables.emplace_back(*each);
+  environment.hosts = [path = hosts_path(variable("XDG_CONFIG_HOME"), variable("HOME"))] {
+    return read_hosts(path);
+  };
+  return environment;
+}
+
 int run(const std::vector<std::string>& words) {
-  const Environment environment = {variable("RUNWIRE_HOST"), variable("XDG_RUNTIME_DIR"), ::getuid()};
-  auto invocation = parse_command_line(words, environment);
+  auto invocation = parse_command_line(words, read_environment());
   if (!invocation) return fail(invocation.error());
+  const CommandRequest& request = invocation->request;
+  if (request.verbose)
+    for (const std::string& note : invocation->notes) say(note);
   switch (invocation->task) {
     case Invocation::help:
       return print(help_text());
     case Invocation::version:
       return print("runwire " RUNWIRE_VERSION "\n");
+    case Invocation::print:
+      return print(invocation->text);
     case Invocation::run_line:
-      return invocation->plain ? run_once(std::move(invocation->options), invocation->line)
-                               : run_command(invocation->request);
+      return invocation->plain ? run_once(plain_options(request), request.words.line) : run_command(request);
     case Invocation::prompt:
       break;
   }
-  return run_prompt(std::move(invocation->options), invocation->plain);
+  return run_prompt(plain_options(request), invocation->plain);
 }
 
 }  // namespace

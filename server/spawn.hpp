@@ -54,7 +54,7 @@ struct ChildStreams {
 // How a child ended.
 struct ChildEnd {
   ExitStatus status = ExitStatus::exited(255);  // never success by default
-  std::optional<bool> core = {};  // a core was dumped; absent where the spawner cannot know
+  std::optional<bool> core = {};                // a core was dumped; absent where the spawner cannot know
   Usage usage = {};
 };
 

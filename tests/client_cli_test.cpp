@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <optional>
 
 using namespace runwire;
 using namespace std::chrono_literals;
@@ -12,6 +13,13 @@ namespace {
 using Words = std::vector<std::string>;
 
 const Environment kPlain = {"", "/run/user/7", 7};
+
+Environment with_hosts(const std::string& text, const std::string& runwire_host = "") {
+  Environment environment = kPlain;
+  environment.runwire_host = runwire_host;
+  environment.hosts = [text] { return parse_hosts(text, "hosts.toml"); };
+  return environment;
+}
 
 Invocation parsed(const Words& words, const Environment& environment = kPlain) {
   auto invocation = parse_command_line(words, environment);
@@ -25,8 +33,30 @@ std::string complaint(const Words& words, const Environment& environment = kPlai
 }
 
 std::string address_of(const Words& words, const Environment& environment = kPlain) {
-  return to_string(parsed(words, environment).options.address);
+  return to_string(parsed(words, environment).request.address);
 }
+
+// What is to be run: a line for the shell ...
+std::string line_of(const Words& words) {
+  const Invocation invocation = parsed(words);
+  CHECK(invocation.task == Invocation::run_line);
+  CHECK(invocation.request.shell);
+  return invocation.request.words.line;
+}
+
+// ... or a program and its arguments.
+Words argv_of(const Words& words) {
+  const Invocation invocation = parsed(words);
+  CHECK(invocation.task == Invocation::run_line);
+  CHECK(!invocation.request.shell);
+  return invocation.request.words.argv;
+}
+
+CommandRequest request_of(const Words& words, const Environment& environment = kPlain) {
+  return parsed(words, environment).request;
+}
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
 }  // namespace
 
@@ -44,10 +74,10 @@ TEST_CASE("cli: RUNWIRE_HOST is the default, and a HOST on the command line is s
 }
 
 TEST_CASE("cli: only the default socket must be the user's own, for others were named by him") {
-  CHECK(parsed({}).options.own_server_only);
-  CHECK(parsed({".", "ls"}).options.own_server_only);
-  CHECK(!parsed({"unix:/run/user/7/runwire.sock"}).options.own_server_only);
-  CHECK(!parsed({}, {"unix:/x", "", 7}).options.own_server_only);
+  CHECK(request_of({}).own_server_only);
+  CHECK(request_of({".", "ls"}).own_server_only);
+  CHECK(!request_of({"unix:/run/user/7/runwire.sock"}).own_server_only);
+  CHECK(!request_of({}, {"unix:/x", "", 7}).own_server_only);
 }
 
 TEST_CASE("cli: a wrong RUNWIRE_HOST is named as the cause") {
@@ -62,55 +92,228 @@ TEST_CASE("cli: HOST is a host, a host with a port, or a socket") {
   CHECK(address_of({"unix:/a b"}) == "unix:/a b");
 }
 
+TEST_CASE("cli: HOST is a name of hosts.toml first, and an address where the file does not have it") {
+  const Environment environment = with_hosts("[h]\naddress = '10.0.0.7:99'\n");
+  CHECK(address_of({"h"}, environment) == "10.0.0.7:99");
+  CHECK(address_of({"h2"}, environment) == "h2:8098");
+  CHECK(address_of({"h:1"}, environment) == "h:1");
+}
+
+TEST_CASE("cli: RUNWIRE_HOST may be a name of hosts.toml") {
+  const Environment environment = with_hosts("[h]\naddress = '10.0.0.7:99'\n", "h");
+  CHECK(address_of({}, environment) == "10.0.0.7:99");
+  CHECK(address_of({".", "ls"}, environment) == "10.0.0.7:99");
+}
+
+TEST_CASE("cli: what hosts.toml says of a host holds unless an option says otherwise") {
+  const Environment environment = with_hosts(
+      "[h]\naddress = 'x'\nworkdir = '/srv'\nenv = { A = '1', B = '2' }\nconnect_timeout = 2\nlinger = "
+      "'wait'\n");
+  const CommandRequest by_file = request_of({"h", "ls"}, environment);
+  CHECK(by_file.cwd == "/srv");
+  CHECK(by_file.words.environment == Words{"A=1", "B=2"});
+  CHECK(by_file.connect_timeout == 2s);
+  CHECK(by_file.linger == Linger::wait);
+  const CommandRequest by_options = request_of(
+      {"-w", "/tmp", "-e", "B=3", "-e", "C=4", "--connect-timeout=7", "--linger", "return", "h", "ls"},
+      environment);
+  CHECK(by_options.cwd == "/tmp");
+  CHECK(by_options.words.environment == Words{"A=1", "B=3", "C=4"});
+  CHECK(by_options.connect_timeout == 7s);
+  CHECK(by_options.linger == Linger::now);
+}
+
+TEST_CASE("cli: a wrong hosts.toml is told by its own place and is in nobody's way who names no name") {
+  const Environment environment = with_hosts("[h\n");
+  CHECK(complaint({"h", "ls"}, environment).starts_with("hosts.toml:1: this is no TOML: "));
+  CHECK(address_of({"h:1"}, environment) == "h:1");
+  CHECK(address_of({"unix:/x"}, environment) == "unix:/x");
+  CHECK(address_of({}, environment) == "unix:/run/user/7/runwire.sock");
+  CHECK(parsed({"--help"}, environment).task == Invocation::help);
+}
+
 TEST_CASE("cli: a HOST that looks like an option or a command is refused") {
-  CHECK(complaint({"--", "-oProxyCommand=x"}).find("a host cannot start with '-'") != std::string::npos);
-  CHECK(complaint({"-"}).find("a host cannot start with '-'") != std::string::npos);
-  CHECK(complaint({"ls -l"}).find("the first word is HOST, `.` is the default one") != std::string::npos);
+  CHECK(contains(complaint({"--", "-oProxyCommand=x"}), "a host cannot start with '-'"));
+  CHECK(contains(complaint({"-"}), "a host cannot start with '-'"));
+  CHECK(contains(complaint({"ls -l"}), "the first word is HOST, `.` is the default one"));
 }
 
 TEST_CASE("cli: one word after HOST is a line for the shell, several are a program and its arguments") {
-  CHECK(parsed({"h", "ls -l | wc"}).line == "ls -l | wc");
-  CHECK(parsed({"h", "ls", "-l", "a b"}).line == "'ls' '-l' 'a b'");
-  CHECK(parsed({"h", "ls"}).task == Invocation::run_line);
+  CHECK(line_of({"h", "ls -l | wc"}) == "ls -l | wc");
+  CHECK(line_of({"h", "ls"}) == "ls");
+  CHECK(argv_of({"h", "ls", "-l", "a b"}) == Words{"ls", "-l", "a b"});
 }
 
 TEST_CASE("cli: words after HOST are never options, and none is changed") {
-  CHECK(parsed({"h", "-v", "--help", "[a,b]", "%%", ""}).line == "'-v' '--help' '[a,b]' '%%' ''");
-  CHECK(!parsed({"h", "ls", "-v"}).options.verbose);
+  CHECK(argv_of({"h", "--", "-v", "--help", "[a,b]", "%%", ""}) == Words{"-v", "--help", "[a,b]", "%%", ""});
+  CHECK(!request_of({"h", "ls", "-v"}).verbose);
+}
+
+TEST_CASE("cli: an option that stands after HOST is told where it belongs") {
+  const std::string text = complaint({"h", "-v", "ls"});
+  CHECK(text.starts_with("'-v' stands after HOST; options stand before it"));
+  CHECK(contains(text, "behind a `--`"));
+  CHECK(complaint({"h", "--timeout=3", "ls"}) != "");
 }
 
 TEST_CASE("cli: exactly one -- is dropped before HOST and one after it") {
-  CHECK(parsed({"h", "--", "ls"}).line == "ls");
-  CHECK(parsed({"h", "--", "--", "ls"}).line == "'--' 'ls'");
-  CHECK(parsed({"--", "h", "--", "ls"}).line == "ls");
-  CHECK(parsed({"h", "ls", "--", "x"}).line == "'ls' '--' 'x'");
+  CHECK(line_of({"h", "--", "ls"}) == "ls");
+  CHECK(argv_of({"h", "--", "--", "ls"}) == Words{"--", "ls"});
+  CHECK(line_of({"--", "h", "--", "ls"}) == "ls");
+  CHECK(argv_of({"h", "ls", "--", "x"}) == Words{"ls", "--", "x"});
   CHECK(parsed({"h", "--"}).task == Invocation::prompt);
   CHECK(parsed({"--"}).task == Invocation::prompt);
 }
 
 TEST_CASE("cli: options stand before HOST, in any spelling") {
-  const Invocation invocation = parsed({"-v", "--encoding", "GBK", "--connect-timeout=0.25", "h", "ls"});
-  CHECK(invocation.options.verbose);
-  CHECK(invocation.options.encoding == "GBK");
-  CHECK(invocation.options.connect_timeout == 250ms);
-  CHECK(parsed({"-q", "h"}).options.quiet);
-  CHECK(parsed({"h"}).options.connect_timeout == 5s);
+  const CommandRequest request = request_of({"-v", "--encoding", "GBK", "--connect-timeout=0.25", "h", "ls"});
+  CHECK(request.verbose);
+  CHECK(request.encoding == "GBK");
+  CHECK(request.connect_timeout == 250ms);
+  CHECK(request_of({"-q", "h"}).quiet);
+  CHECK(request_of({"h"}).connect_timeout == 5s);
+  CHECK(request_of({"-w/d", "h", "ls"}).cwd == "/d");
+  CHECK(request_of({"--workdir=/d", "h", "ls"}).cwd == "/d");
+  CHECK(request_of({"-vw", "/d", "h", "ls"}).cwd == "/d");
+  CHECK(request_of({"-nvw/d", "h", "ls"}).cwd == "/d");
+}
+
+TEST_CASE(
+    "cli: without options a command gets our stdin, the daemon's directory and variables, and no limit") {
+  const CommandRequest request = request_of({"h", "ls"});
+  CHECK(request.forwards_stdin);
+  CHECK(request.cwd.empty());
+  CHECK(request.words.environment.empty());
+  CHECK(!request.clear_env);
+  CHECK(request.linger == Linger::grace);
+  CHECK(!request.timeout_ms);
+  CHECK(!request.idle_ms);
+  CHECK(request.status_file.empty());
+  CHECK(!request.json);
+  CHECK(!parsed({"h", "ls"}).plain);
+}
+
+TEST_CASE("cli: -e sets variables, the last of a name holds") {
+  CHECK(request_of({"-e", "A=1", "--env", "B=x=y z", "-eC=", "h", "ls"}).words.environment ==
+        Words{"A=1", "B=x=y z", "C="});
+  CHECK(request_of({"-e", "A=1", "-e", "A=2", "h", "ls"}).words.environment == Words{"A=2"});
+  CHECK(request_of({"-e", "A=[1,2]", "h", "ls"}).words.environment == Words{"A=[1,2]"});
+  CHECK(request_of({"--clear-env", "-e", "A=1", "h", "ls"}).clear_env);
+}
+
+TEST_CASE("cli: -e with a name alone takes the variable from here, and nothing where it is not set") {
+  Environment environment = kPlain;
+  environment.variables = {"AB=no", "A=1=2"};
+  CHECK(request_of({"-e", "A", "-e", "UNSET", "h", "ls"}, environment).words.environment == Words{"A=1=2"});
+}
+
+TEST_CASE("cli: -n keeps stdin here, and the prompt's lines are no command's stdin") {
+  CHECK(!request_of({"-n", "h", "ls"}).forwards_stdin);
+  CHECK(!request_of({"--no-stdin", "h", "ls"}).forwards_stdin);
+  CHECK(!request_of({"h"}).forwards_stdin);
+}
+
+TEST_CASE("cli: a terminal may be asked for, and what comes of it is a note") {
+  CHECK(contains(parsed({"-t", "h", "ls"}).notes.at(0), "-t: "));
+  CHECK(parsed({"-tt", "h", "ls"}).notes.size() == 1);
+  CHECK(parsed({"-T", "h", "ls"}).notes.empty());
+}
+
+TEST_CASE("cli: a time is written as timeout(1) has it") {
+  CHECK(request_of({"--timeout", "10s", "h", "ls"}).timeout_ms == 10000);
+  CHECK(request_of({"--timeout", "500ms", "h", "ls"}).timeout_ms == 500);
+  CHECK(request_of({"--timeout=2m", "h", "ls"}).timeout_ms == 120000);
+  CHECK(request_of({"--timeout", "5", "h", "ls"}).timeout_ms == 5000);
+  CHECK(request_of({"--timeout", "0", "h", "ls"}).timeout_ms == std::nullopt);
+  CHECK(request_of({"--idle-timeout", "1.5", "h", "ls"}).idle_ms == 1500);
+  CHECK(request_of({"--connect-timeout", "2m", "h"}).connect_timeout == 2min);
+}
+
+TEST_CASE("cli: --linger is one of three") {
+  CHECK(request_of({"--linger", "grace", "h", "ls"}).linger == Linger::grace);
+  CHECK(request_of({"--linger", "wait", "h", "ls"}).linger == Linger::wait);
+  CHECK(request_of({"--linger", "return", "h", "ls"}).linger == Linger::now);
+}
+
+TEST_CASE("cli: how a command ended can be had in a file and on stderr") {
+  CHECK(request_of({"--status-file", "/tmp/x y", "h", "ls"}).status_file == "/tmp/x y");
+  CHECK(request_of({"--json", "h", "ls"}).json);
+}
+
+TEST_CASE("cli: the options of a session hold for the prompt's commands too") {
+  const Invocation invocation = parsed({"-w", "/d", "-e", "A=1", "--timeout", "5", "h"});
+  CHECK(invocation.task == Invocation::prompt);
+  CHECK(invocation.request.cwd == "/d");
+  CHECK(invocation.request.words.environment == Words{"A=1"});
+  CHECK(invocation.request.timeout_ms == 5000);
+}
+
+TEST_CASE("cli: --plain makes one line for the shell of several words") {
+  CHECK(parsed({"--plain", "h", "ls"}).plain);
+  CHECK(line_of({"--plain", "h", "ls", "-l", "a b"}) == "'ls' '-l' 'a b'");
+  CHECK(line_of({"--plain", "h", "ls -l | wc"}) == "ls -l | wc");
+  CHECK(parsed({"--plain", "h"}).task == Invocation::prompt);
+}
+
+TEST_CASE("cli: --plain refuses what needs a session, and says which it was") {
+  const std::pair<const char*, Words> options[] = {
+      {"--env", {"-e", "A=1"}},
+      {"--clear-env", {"--clear-env"}},
+      {"--workdir", {"-w", "/d"}},
+      {"--timeout", {"--timeout", "5"}},
+      {"--idle-timeout", {"--idle-timeout", "5"}},
+      {"--linger", {"--linger", "wait"}},
+      {"--status-file", {"--status-file", "f"}},
+      {"--json", {"--json"}},
+  };
+  for (const auto& [name, option] : options) {
+    Words words = {"--plain"};
+    words.insert(words.end(), option.begin(), option.end());
+    words.insert(words.end(), {"h", "ls"});
+    CHECK(complaint(words).starts_with(std::string(name) + " needs a session, which --plain is not"));
+  }
+  for (const char* line : {"workdir = '/d'", "env = { A = '1' }", "linger = 'wait'"}) {
+    const Environment environment = with_hosts("[h]\naddress = 'x'\n" + std::string(line) + "\n");
+    CHECK(contains(complaint({"--plain", "h", "ls"}, environment), "of hosts.toml needs a session"));
+  }
+}
+
+TEST_CASE("cli: --plain goes with the options that it always had") {
+  const RemoteShell::Options options = plain_options(
+      request_of({"--plain", "-v", "--encoding", "GBK", "--connect-timeout", "3", "h:1", "ls"}));
+  CHECK(to_string(options.address) == "h:1");
+  CHECK(options.verbose);
+  CHECK(options.says_status);
+  CHECK(options.encoding == "GBK");
+  CHECK(options.connect_timeout == 3s);
+  CHECK(plain_options(request_of({"--plain", "-q", "h", "ls"})).quiet);
+  CHECK(plain_options(request_of({"--plain"})).own_server_only);
 }
 
 TEST_CASE("cli: a mistyped option is refused and never taken for HOST") {
-  CHECK(complaint({"--prot", "9", "h1"}).find("--prot") != std::string::npos);
-  CHECK(complaint({"-x", "h1"}).find("-x") != std::string::npos);
+  CHECK(contains(complaint({"--prot", "9", "h1"}), "--prot"));
+  CHECK(contains(complaint({"-x", "h1"}), "-x"));
   CHECK(complaint({"-vx", "h1"}) != "");
 }
 
 TEST_CASE("cli: wrong values are refused with the option's name") {
   for (const char* seconds : {"0", "-1", "x", "", "86401", "nan", "inf", "1e999"}) {
     CAPTURE(seconds);
-    CHECK(complaint({"--connect-timeout", seconds, "h"}).find("--connect-timeout") != std::string::npos);
+    CHECK(contains(complaint({"--connect-timeout", seconds, "h"}), "--connect-timeout"));
   }
-  CHECK(complaint({"--connect-timeout"}).find("--connect-timeout") != std::string::npos);
-  CHECK(complaint({"--encoding"}).find("--encoding") != std::string::npos);
-  CHECK(complaint({"-v", "-q", "h"}).find("excludes") != std::string::npos);
+  for (const char* option : {"--timeout", "--idle-timeout"})
+    for (const char* span : {"-1", "x", "", "5x", "nan", "1e3", "s", "5 s", "366d"}) {
+      CAPTURE(span);
+      CHECK(contains(complaint({option, span, "h", "ls"}), std::string(option) + ": no span of time"));
+    }
+  CHECK(contains(complaint({"--linger", "no", "h", "ls"}), "--linger must be grace, wait or return"));
+  CHECK(contains(complaint({"-e", "=x", "h", "ls"}), "--env: '=x' has no name"));
+  CHECK(contains(complaint({"-e", "", "h", "ls"}), "--env"));
+  CHECK(contains(complaint({"-w", "", "h", "ls"}), "--workdir"));
+  CHECK(contains(complaint({"--status-file", "", "h", "ls"}), "--status-file"));
+  CHECK(contains(complaint({"--connect-timeout"}), "--connect-timeout"));
+  CHECK(contains(complaint({"--encoding"}), "--encoding"));
+  CHECK(contains(complaint({"-v", "-q", "h"}), "excludes"));
 }
 
 TEST_CASE("cli: a complaint about usage says where the usage is shown") {
@@ -119,7 +322,12 @@ TEST_CASE("cli: a complaint about usage says where the usage is shown") {
 
 TEST_CASE("cli: a command that cannot be sent is refused before anything is connected") {
   CHECK(complaint({"h", ""}).starts_with("the command is empty"));
+  CHECK(complaint({"h", "", "x"}).starts_with("the program's name is empty"));
   CHECK(complaint({"h", std::string(1048577, 'x')}).starts_with("the command has 1048577 bytes"));
+  CHECK(complaint({"h", "cat", std::string(1048577, 'x')})
+            .starts_with("the command and its variables have 1048582 b"));
+  CHECK(complaint({"-e", "A=" + std::string(1048576, 'x'), "h", "ls"})
+            .starts_with("the command and its variables"));
 }
 
 TEST_CASE("cli: help and version need no HOST, and help is the stronger") {
@@ -131,7 +339,10 @@ TEST_CASE("cli: help and version need no HOST, and help is the stronger") {
 TEST_CASE("cli: help fits a screen and shows every option") {
   const std::string_view help = help_text();
   CHECK(std::count(help.begin(), help.end(), '\n') <= 40);
-  for (const char* option : {"-v, --verbose", "-q, --quiet", "--encoding NAME", "--connect-timeout SECONDS",
-                             "--version", "-h, --help"})
-    CHECK(help.find(option) != help.npos);
+  for (const char* option :
+       {"-e, --env NAME=VALUE", "--clear-env", "-w, --workdir DIR", "-n, --no-stdin", "-t, -T",
+        "--timeout DURATION", "--idle-timeout DURATION", "--linger grace|wait|return", "--status-file PATH",
+        "--json", "--plain", "-v, --verbose", "-q, --quiet", "--encoding NAME", "--connect-timeout DURATION",
+        "--version", "-h, --help"})
+    CHECK(contains(help, option));
 }

@@ -19,32 +19,42 @@ from plain import DEADLINE_S
 HELP = """\
 Runs commands on a machine where runwired listens.
 
-  runwire                                  a prompt on this machine's own runwired
   runwire 127.0.0.1:8098 'ls -l | wc -l'   one line for the shell there
-  runwire unix:/run/x.sock grep -c 'a b' f one program and its arguments, as they are
+  runwire -w /src build1 grep -c 'a b' f   one program and its arguments, as they are
+  runwire                                  a prompt on this machine's own runwired
 
 Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
 
-  HOST     host, host:port, [::1]:port or unix:/path; the port is 8098 unless given.
+  HOST     host, host:port, [::1]:port, unix:/path, or a name that runwire/hosts.toml
+           in $XDG_CONFIG_HOME (~/.config) has; the port is 8098 unless given.
            Without HOST, or with `.`: $RUNWIRE_HOST, else runwire.sock in
            $XDG_RUNTIME_DIR, else /tmp/runwire-UID/runwire.sock
   COMMAND  one word is a line for the server's shell; several are a program and its
-           arguments, quoted so that they arrive as they are. A `--` before it is
-           dropped. Without COMMAND: a prompt, or a command on each line of stdin.
+           arguments, run as they are. A `--` before it is dropped. Without COMMAND:
+           a prompt, or a command on each line of stdin.
 
-  -v, --verbose               show reply headers, connections and exit statuses
-  -q, --quiet                 show failures only
-  --encoding NAME             the programs there speak NAME (GBK, ...): convert their
-                              output to the terminal's encoding, and commands from it
-  --connect-timeout SECONDS   how long connecting may take (5)
-  --version                   show the version
-  -h, --help                  show this
+  -e, --env NAME=VALUE         one more variable; NAME alone: as it is here (none)
+  --clear-env                  no variables but these (all that runwired has)
+  -w, --workdir DIR            where the command runs (runwired's directory)
+  -n, --no-stdin               its stdin is /dev/null (it is ours)
+  -t, -T                       with a terminal, which is yet to come; without (-T)
+  --timeout DURATION           end it after 500ms, 10s, 2m, 1h; 5 is seconds (never)
+  --idle-timeout DURATION      end it after so long without output (never)
+  --linger grace|wait|return   when it has ended and its output is still held open by
+                               another: up to 1s more, all of it, no more (grace)
+  --status-file PATH           write there as a JSON line how it ended (nowhere)
+  --json                       write that line to stderr
+  --plain                      the original protocol: output when all is there, no stdin
+  --encoding NAME              the programs there speak NAME (GBK, ...): convert (no)
+  --connect-timeout DURATION   how long connecting may take (5s)
+  -v, --verbose; -q, --quiet   tell how it went; failures only (what matters)
+  --version; -h, --help        show the version; this
 
 At the prompt: Ctrl-C forgets the line or ends the running command, Ctrl-D leaves.
 
-Exit status: the command's; 128+n if signal n killed it; 255 if runwire failed (no
-connection, no whole reply, an error from the server, wrong usage). A server of the
-original protocol tells no status: a whole reply is 0.
+Exit status: the command's; 128+n if signal n killed it; 127 no such program, 126 not
+to be run; 124 if it took too long; 255 if runwire failed (no connection, no whole
+reply, an error from the server, wrong usage).
 """
 
 UNKNOWN = "what became of the command is unknown, the server's log may tell"
