@@ -10,6 +10,7 @@
 #include "client/output.hpp"
 #include "client/prompt.hpp"
 #include "client/relay.hpp"
+#include "client/ssh_cli.hpp"
 
 namespace runwire {
 namespace {
@@ -47,8 +48,9 @@ Environment read_environment() {
   return environment;
 }
 
-int run(const std::vector<std::string>& words) {
-  auto invocation = parse_command_line(words, read_environment());
+int run(std::string_view program, const std::vector<std::string>& words) {
+  const auto parse = is_ssh_name(program) ? parse_ssh_command_line : parse_command_line;
+  auto invocation = parse(words, read_environment());
   if (!invocation) return fail(invocation.error());
   const CommandRequest& request = invocation->request;
   if (request.verbose)
@@ -74,5 +76,6 @@ int run(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   runwire::occupy_standard_descriptors();
   runwire::adopt_locale();
-  return runwire::run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  return runwire::run(argc > 0 ? argv[0] : "",
+                      std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
 }

@@ -108,6 +108,9 @@ class ArrowsTest(unittest.TestCase):
     def test_only_json_object_cpp_includes_simdjson(self):
         self.assert_included_only_in(["proto/json_object.cpp"], r"simdjson", [*ARROWS, "tests"])
 
+    def test_only_hosts_cpp_includes_tomlplusplus(self):
+        self.assert_included_only_in(["client/hosts.cpp"], r"toml", [*ARROWS, "tests"])
+
     def test_proto_makes_no_system_call(self):
         self.assert_included_only_in([], NOT_FOR_PROTO, ["proto"])
         self.assert_called_only_in([], OUTPUT_CALLS, ["proto"])
