@@ -15,6 +15,8 @@
 #include <climits>
 #include <csignal>
 
+#include "server/spawn_program.hpp"
+
 namespace runwire {
 namespace {
 
@@ -76,6 +78,7 @@ RUNWIRE_IN_CHILD inline long in_child(long number, long a = 0, long b = 0, long 
 #endif
 
 constexpr const char* kDescriptorStage = "pipe";
+constexpr const char* kExecStage = "exec";
 
 long word(const void* pointer) { return reinterpret_cast<long>(pointer); }
 
@@ -117,6 +120,24 @@ RUNWIRE_IN_CHILD void try_directly(const ChildStart& start) {
   }
 }
 
+RUNWIRE_IN_CHILD long exec_program(const ChildStart& start, char* path) {
+  const long result = in_child(SYS_execve, word(path), word(start.direct_argv), word(start.direct_envp));
+  if (result != -ENOEXEC) return result;
+  start.argv[1] = path;
+  return in_child(SYS_execve, word(start.argv[0]), word(start.argv), word(start.envp));
+}
+
+// As execvp(3). Returns why none runs.
+RUNWIRE_IN_CHILD long run_program(const ChildStart& start) {
+  long none = -ENOENT;
+  for (char* const* path = start.direct_paths; *path != nullptr; ++path) {
+    const long result = exec_program(start, *path);
+    if (!start.by_path || !is_passed_over(static_cast<int>(-result))) return result;
+    if (result == -EACCES) none = result;
+  }
+  return none;
+}
+
 // From clone to exec only system calls may happen: the daemon goes on in the same memory.
 RUNWIRE_IN_CHILD int run_child(void* argument) {
   ChildStart& start = *static_cast<ChildStart*>(argument);
@@ -128,8 +149,10 @@ RUNWIRE_IN_CHILD int run_child(void* argument) {
   if (const long result = take_descriptors(start); result < 0) fail_child(start, kDescriptorStage, result);
   if (const long result = in_child(SYS_chdir, word(start.cwd)); result < 0) fail_child(start, "cwd", result);
   reset_signals(start);
+  if (start.is_program) fail_child(start, kExecStage, run_program(start));
   try_directly(start);
-  fail_child(start, "exec", in_child(SYS_execve, word(start.argv[0]), word(start.argv), word(start.envp)));
+  fail_child(start, kExecStage,
+             in_child(SYS_execve, word(start.argv[0]), word(start.argv), word(start.envp)));
   return 127;
 }
 

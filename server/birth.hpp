@@ -19,6 +19,7 @@
 #include "server/descriptor.hpp"
 #include "server/direct_call.hpp"
 #include "server/script.hpp"
+#include "server/spawn_environment.hpp"
 
 namespace runwire {
 
@@ -27,7 +28,7 @@ struct ChildStart {
   char* const* direct_paths;  // to be tried first, with these words; ends with null
   char* const* direct_argv;
   char* const* direct_envp;
-  char* const* argv;
+  char** argv;
   char* const* envp;
   const char* cwd;
   int stdio[3];
@@ -38,6 +39,10 @@ struct ChildStart {
   int share_below =
       0;  // 0: the child has a table of descriptors of its own; else it leaves the daemon's, and takes
           // the entries below this number with it
+  // There is no shell behind the direct paths: one of them runs, or where exec says ENOEXEC `argv`, with that path in
+  // the place of its second word.
+  bool is_program = false;
+  bool by_path = false;  // what is not in the one place may be in the next
   const char* failed_stage = nullptr;
   int failed_errno = 0;
 };
@@ -66,10 +71,14 @@ class Birth {
   // Waits for it, so long; returns is_over(). A child can be held up without an end by a disk that does not answer.
   bool wait_until_over(std::chrono::milliseconds patience) const;
 
+  // Keeps little for the next one.
+  bool is_light() const { return environment.words.size() <= 1 && direct.words.size() < 64; }
+
   ChildStart start{};
   // What `start` points into.
   ShellCall call;
   DirectCall direct;
+  EnvironmentRoom environment, direct_environment;
   std::vector<char*> argv, direct_paths, direct_argv;
   Descriptor script;
   std::string cwd;

@@ -34,17 +34,42 @@ inline bool has_bytes_waiting(int fd) {
   return poll(&state, 1, 0) == 1 && (state.revents & POLLIN) != 0;
 }
 
-// The ends of a pipe for a child's output: ours does not block, both are closed on exec.
+// The ends of a pipe to or from a child: ours does not block, both are closed on exec. A real pipe: what UV_CREATE_PIPE
+// makes is a socket pair, which `echo > /dev/stdout` cannot open.
 struct Pipe {
   Descriptor read_end, write_end;
 
-  // 0 or a libuv error. A real pipe: what UV_CREATE_PIPE makes is a socket pair, which `echo > /dev/stdout`
-  // cannot open.
-  int open() {
+  // 0 or a libuv error.
+  int open_from_child() { return open(UV_NONBLOCK_PIPE, 0); }
+  int open_to_child() { return open(0, UV_NONBLOCK_PIPE); }
+
+ private:
+  int open(int read_flags, int write_flags) {
     uv_file ends[2];
-    const int error = uv_pipe(ends, UV_NONBLOCK_PIPE, 0);
-    if (error == 0) *this = {Descriptor(ends[0]), Descriptor(ends[1])};
+    const int error = uv_pipe(ends, read_flags, write_flags);
+    if (error != 0) return error;
+    read_end = Descriptor(ends[0]);
+    write_end = Descriptor(ends[1]);
+    return 0;
+  }
+};
+
+// A child's stdin, where it is not /dev/null, and its stdout and stderr.
+struct ChildPipes {
+  Pipe in, out, err;
+
+  // 0 or a libuv error.
+  int open(bool with_stdin) {
+    int error = with_stdin ? in.open_to_child() : 0;
+    if (error == 0) error = out.open_from_child();
+    if (error == 0) error = err.open_from_child();
     return error;
+  }
+
+  void close_ends_of_child() {
+    in.read_end = Descriptor();
+    out.write_end = Descriptor();
+    err.write_end = Descriptor();
   }
 };
 

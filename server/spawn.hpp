@@ -1,7 +1,8 @@
 // Starting a command: the seam between jobs and the operating system.
 //
-// Every spawner gives a child the same start: /dev/null or a pipe as stdin, real pipes as stdout and stderr, nothing
-// else open, default signals, a session and process group of its own, the daemon's environment and umask.
+// Every spawner gives a child the same start: /dev/null or a real pipe as stdin, real pipes as stdout and stderr,
+// nothing else open, default signals, a session and process group of its own, the daemon's umask, and its environment
+// with what SpawnSpec adds to it.
 #pragma once
 
 #include <uv.h>
@@ -22,10 +23,11 @@ struct SpawnSpec {
   std::string command;  // bytes without NUL
   std::string cwd;
   std::string script_dir;  // for commands too long to be an argument
-  const DirectCalls* direct_calls =
-      nullptr;  // where given, a spawner may run what it plans without the shell
+  // Where given, a spawner may run what it plans without the shell; with the mark, but not with another environment.
+  const DirectCalls* direct_calls = nullptr;
   // Not empty: run as they are, without a shell and in the place of `command`. The program is found as execvp(3)
-  // finds it, by the PATH of the environment that it will have.
+  // finds it, by the PATH of the environment that it will have, and from `cwd`; what exec calls no program (ENOEXEC) is
+  // run as `SHELL PATH ARGUMENTS...`.
   std::vector<std::string> argv = {};
   std::vector<std::string> environment =
       {};                          // NAME=VALUE, each in the place of what the daemon has by that name ...
@@ -39,7 +41,7 @@ struct SpawnSpec {
 struct SpawnFailure {
   std::string stage;      // "cwd", "script", "pipe", "fork", "exec"
   int error;              // a libuv error, negative
-  std::string path = {};  // what it was about: the directory, the shell or program; empty where about neither
+  std::string path = {};  // what it was about: the directory, the shell, argv[0]; empty where about none
   // The machine is short of something now and may not be later.
   bool is_transient() const;
 };
@@ -53,9 +55,12 @@ struct ChildStreams {
 
 // How a child ended.
 struct ChildEnd {
-  ExitStatus status = ExitStatus::exited(255);  // never success by default
-  std::optional<bool> core = {};                // a core was dumped; absent where the spawner cannot know
-  Usage usage = {};
+  ChildEnd(ExitStatus ended, std::optional<bool> dumped = {}, const Usage& used = {})
+      : status(ended), core(dumped), usage(used) {}
+
+  ExitStatus status;
+  std::optional<bool> core;  // one was dumped; absent where the spawner cannot know
+  Usage usage;
 };
 
 // What happens to a child: child_started(), then child_exited() or child_failed(); or child_failed() alone. The
@@ -84,7 +89,9 @@ class Spawner {
   virtual std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) = 0;
 };
 
-// The portable spawner, over uv_spawn(). It cannot tell a child's usage: libuv reaps without asking for it.
+// The portable spawner, over uv_spawn(). It cannot tell a child's usage: libuv reaps without asking for it. It finds a
+// program before the child is there to exec it, and takes for a script, which the shell must run, what may be executed
+// and begins with a line of text that is not "#!".
 std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop);
 
 // Linux only, and where clone(2) does what it needs; else null. Starts children without copying the daemon and without waiting for them, and tells their

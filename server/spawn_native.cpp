@@ -26,6 +26,8 @@
 #include "server/process_group.hpp"
 #include "server/script.hpp"
 #include "server/spawn.hpp"
+#include "server/spawn_environment.hpp"
+#include "server/spawn_program.hpp"
 #include "server/uv_handle.hpp"
 
 namespace runwire {
@@ -37,6 +39,7 @@ constexpr std::size_t kIdleBirths = 16;  // kept for the next children
 constexpr std::size_t kScannedChildren = 64;
 constexpr std::size_t kYoungest = 16;
 constexpr std::uint64_t kRescanMs = 50;
+constexpr std::uint64_t kBirthLookMs = 5;
 constexpr std::chrono::milliseconds kBirthPatience{1000};
 
 // Descriptors with small numbers, kept for handing pipes to children. Where the daemon has many descriptors open, a
@@ -44,7 +47,7 @@ constexpr std::chrono::milliseconds kBirthPatience{1000};
 // connections for every command, to close them all again at its exec, costs three times the command.
 class LowDescriptors {
  public:
-  using Set = std::array<Descriptor, 3>;
+  using Set = std::array<Descriptor, 4>;
 
   explicit LowDescriptors(int null) : null_(null) {
     for (Set& set : sets_) {
@@ -53,7 +56,8 @@ class LowDescriptors {
     }
   }
 
-  // A set that stands in the place of stdio[1], stdio[2] and, where there is one, the script; null where none is free.
+  // A set that stands in the place of stdio[1], stdio[2] and, where there are such, the script and a stdin other than
+  // /dev/null; null where none is free.
   Set* lend(int (&stdio)[3], int& script_fd) {
     if (free_.empty()) return nullptr;
     Set* set = free_.back();
@@ -61,6 +65,7 @@ class LowDescriptors {
     stdio[1] = place(stdio[1], (*set)[0]);
     stdio[2] = place(stdio[2], (*set)[1]);
     if (script_fd >= 0) script_fd = place(script_fd, (*set)[2]);
+    if (stdio[0] != null_) stdio[0] = place(stdio[0], (*set)[3]);
     return set;
   }
 
@@ -173,10 +178,11 @@ std::vector<int> signals_to_reset() {
   return numbers;
 }
 
-void point_to(std::vector<std::string>& words, std::vector<char*>& pointers) {
+char** point_to(std::vector<std::string>& words, std::vector<char*>& pointers) {
   pointers.clear();
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
+  return pointers.data();
 }
 
 class NativeSpawner final : public Spawner {
@@ -190,11 +196,13 @@ class NativeSpawner final : public Spawner {
         reaper_(make_handle<uv_poll_t>(
             this,
             [this, loop](uv_poll_t* handle) { return uv_poll_init(loop, handle, signal_.descriptor()); })),
-        rescan_(make_timer(loop, this)) {
+        rescan_(make_timer(loop, this)),
+        birth_look_(make_timer(loop, this)) {
     [[maybe_unused]] const int error =
         uv_poll_start(reaper_.get(), UV_READABLE, deliver<&NativeSpawner::on_child_signal>);
     assert(error == 0);
-    for (uv_handle_t* handle : {as_handle(reaper_.get()), as_handle(rescan_.get())})
+    for (uv_handle_t* handle :
+         {as_handle(reaper_.get()), as_handle(rescan_.get()), as_handle(birth_look_.get())})
       uv_unref(handle);  // a loop with nothing but this to do is done
   }
 
@@ -223,11 +231,11 @@ class NativeSpawner final : public Spawner {
 
   SpawnFailure start(const SpawnSpec& spec, std::unique_ptr<Birth> owned, NativeChild& child) {
     Birth& birth = *owned;
-    Pipe out, err;
-    const SpawnFailure failure = prepare(spec, birth, out, err);
+    ChildPipes pipes;
+    const SpawnFailure failure = prepare(spec, birth, pipes);
     if (failure.error != 0) return failure;
     LowDescriptors::Set* lent = nullptr;
-    if (can_share_ && err.write_end.get() >= kCopiedDescriptors)
+    if (can_share_ && pipes.err.write_end.get() >= kCopiedDescriptors)
       lent = low_.lend(birth.start.stdio, birth.start.script_fd);
     birth.start.share_below = lent == nullptr ? 0 : low_.kept_below();
     const double now_ms = static_cast<double>(uv_hrtime()) / 1e6;
@@ -238,39 +246,68 @@ class NativeSpawner final : public Spawner {
       return {"fork", uv_translate_sys_error(-child.pid)};
     }
     under_way_.push_back({child.pid, std::move(owned), lent});
+    if (lent != nullptr && spec.takes_stdin) look_at_births_soon();
     remember_youngest(child.pid);
     child.record = &children_.emplace(child.pid, Started{&child, now_ms}).first->second.child;
-    out.write_end = Descriptor();
-    err.write_end = Descriptor();
-    child.events->child_started(child.pid, {-1, out.read_end.release(), err.read_end.release()});
+    pipes.close_ends_of_child();
+    child.events->child_started(child.pid, {pipes.in.write_end.release(), pipes.out.read_end.release(),
+                                            pipes.err.read_end.release()});
     return {"", 0};
   }
 
-  SpawnFailure prepare(const SpawnSpec& spec, Birth& birth, Pipe& out, Pipe& err) {
+  SpawnFailure prepare(const SpawnSpec& spec, Birth& birth, ChildPipes& pipes) {
+    if (!spec.argv.empty())
+      prepare_program(spec, birth);
+    else if (const int error = prepare_shell(spec, birth); error != 0)
+      return {"script", error, spec.script_dir};
+    if (const int error = pipes.open(spec.takes_stdin); error != 0) return {"pipe", error};
+    birth.cwd = spec.cwd;
+    ChildStart& start = birth.start;
+    start.cwd = birth.cwd.c_str();
+    start.stdio[0] = spec.takes_stdin ? pipes.in.read_end.get() : null_.get();
+    start.stdio[1] = pipes.out.write_end.get();
+    start.stdio[2] = pipes.err.write_end.get();
+    start.script_fd = birth.script.get();
+    start.signals_to_reset = reset_.data();
+    start.nofile = inherited_descriptor_limit();
+    start.daemon = daemon_;
+    return {"", 0};
+  }
+
+  // 0 or a libuv error.
+  static int prepare_shell(const SpawnSpec& spec, Birth& birth) {
     auto call = shell_call(spec.shell, spec.command, spec.script_dir);
-    if (!call) return {"script", uv_translate_sys_error(call.error().errno_value), spec.script_dir};
+    if (!call) return uv_translate_sys_error(call.error().errno_value);
     birth.call = std::move(*call);
     birth.script = Descriptor(birth.call.script_fd);
-    birth.cwd = spec.cwd;
-    birth.direct = spec.direct_calls == nullptr ? DirectCall{} : spec.direct_calls->plan(spec.command);
-    point_to(birth.call.argv, birth.argv);
-    point_to(birth.direct.paths, birth.direct_paths);
-    point_to(birth.direct.words, birth.direct_argv);
-    int error = out.open();
-    if (error == 0) error = err.open();
-    if (error != 0) return {"pipe", error};
-    birth.start = {birth.direct_paths.data(),
-                   birth.direct_argv.data(),
-                   spec.direct_calls == nullptr ? environ : spec.direct_calls->environment(),
-                   birth.argv.data(),
-                   environ,
-                   birth.cwd.c_str(),
-                   {null_.get(), out.write_end.get(), err.write_end.get()},
-                   birth.script.get(),
-                   reset_.data(),
-                   inherited_descriptor_limit(),
-                   daemon_};
-    return {"", 0};
+    ChildStart& start = birth.start;
+    start.is_program = false;
+    start.argv = point_to(birth.call.argv, birth.argv);
+    start.envp = environment_of(spec, environ, birth.environment);
+    // What the shell would make of another environment than the daemon's is not known.
+    const bool plans = spec.direct_calls != nullptr && spec.environment.empty() && !spec.clear_environment;
+    birth.direct = plans ? spec.direct_calls->plan(spec.command) : DirectCall{};
+    start.direct_paths = point_to(birth.direct.paths, birth.direct_paths);
+    start.direct_argv = point_to(birth.direct.words, birth.direct_argv);
+    if (plans)
+      start.direct_envp = environment_of(spec, spec.direct_calls->environment(), birth.direct_environment);
+    return 0;
+  }
+
+  static void prepare_program(const SpawnSpec& spec, Birth& birth) {
+    ChildStart& start = birth.start;
+    start.envp = start.direct_envp = environment_of(spec, environ, birth.environment);
+    ProgramSearch search = search_for(spec.argv.front(), start.envp);
+    start.is_program = true;
+    start.by_path = search.by_path;
+    birth.direct = {std::move(search.paths), spec.argv};
+    start.direct_paths = point_to(birth.direct.paths, birth.direct_paths);
+    start.direct_argv = point_to(birth.direct.words, birth.direct_argv);
+    birth.call = {{spec.shell}};
+    birth.script = Descriptor();
+    birth.argv = birth.direct_argv;
+    birth.argv.insert(birth.argv.begin(), birth.call.argv.front().data());
+    start.argv = birth.argv.data();
   }
 
   std::unique_ptr<Birth> take_birth() {
@@ -280,7 +317,8 @@ class NativeSpawner final : public Spawner {
     return birth;
   }
 
-  // Nobody tells when a child has left; it is looked at when the room may be needed again.
+  // Nobody tells when a child has left; it is looked at when the room may be needed again. A stdin that was lent is
+  // taken back sooner: while it is held here, nobody sees that the child has closed it.
   void tidy_births() {
     std::erase_if(under_way_, [this](UnderWay& entry) {
       const bool runs = entry.birth->is_over() && entry.birth->start.failed_stage == nullptr;
@@ -289,9 +327,20 @@ class NativeSpawner final : public Spawner {
     });
   }
 
+  void look_at_births_soon() {
+    if (uv_is_active(as_handle(birth_look_.get())) == 0)
+      uv_timer_start(birth_look_.get(), deliver<&NativeSpawner::look_at_births>, kBirthLookMs, 0);
+  }
+
+  void look_at_births() {
+    tidy_births();
+    for (const UnderWay& entry : under_way_)
+      if (entry.lent != nullptr) return look_at_births_soon();
+  }
+
   void leave(UnderWay& entry) {
     if (entry.lent != nullptr) low_.take_back(entry.lent);
-    if (idle_.size() < kIdleBirths) idle_.push_back(std::move(entry.birth));
+    if (idle_.size() < kIdleBirths && entry.birth->is_light()) idle_.push_back(std::move(entry.birth));
   }
 
   // The kernel looks for an ended child by going through all of them. Where there are many, those are asked after that
@@ -368,7 +417,8 @@ class NativeSpawner final : public Spawner {
   static SpawnFailure failure_of(const Birth& birth) {
     if (birth.start.failed_stage == nullptr) return {"", 0};
     const std::string stage = birth.start.failed_stage;
-    const std::string path = stage == "cwd" ? birth.cwd : stage == "exec" ? birth.call.argv.front() : "";
+    const std::vector<std::string>& words = birth.start.is_program ? birth.direct.words : birth.call.argv;
+    const std::string path = stage == "cwd" ? birth.cwd : stage == "exec" ? words.front() : "";
     return {stage, uv_translate_sys_error(birth.start.failed_errno), path};
   }
 
@@ -384,7 +434,7 @@ class NativeSpawner final : public Spawner {
   DaemonPeak peak_;
   ChildSignal signal_;
   Handle<uv_poll_t> reaper_;
-  Handle<uv_timer_t> rescan_;
+  Handle<uv_timer_t> rescan_, birth_look_;
 };
 
 }  // namespace

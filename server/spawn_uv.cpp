@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +11,8 @@
 #include "server/descriptor.hpp"
 #include "server/script.hpp"
 #include "server/spawn.hpp"
+#include "server/spawn_environment.hpp"
+#include "server/spawn_program.hpp"
 #include "server/uv_handle.hpp"
 
 namespace runwire {
@@ -67,6 +70,12 @@ uv_stdio_container_t inherit(int fd) {
   return stdio;
 }
 
+struct Program {
+  std::vector<std::string> words;
+  std::string path;  // empty: the first word
+  Descriptor script;
+};
+
 class UvSpawner : public Spawner {
  public:
   explicit UvSpawner(uv_loop_t* loop) : loop_(loop), null_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
@@ -83,40 +92,73 @@ class UvSpawner : public Spawner {
   SpawnFailure start(const SpawnSpec& spec, UvChild& child, ChildEvents& events) {
     // uv_spawn() says ENOENT for a missing directory and for a missing program alike.
     if (const int error = chdir_error(spec.cwd); error != 0) return {"cwd", error, spec.cwd};
-    auto call = shell_call(spec.shell, spec.command, spec.script_dir);
-    if (!call) return {"script", uv_translate_sys_error(call.error().errno_value), spec.script_dir};
-    const Descriptor script(call->script_fd);
-    Pipe out, err;
-    if (const int error = out.open(); error != 0) return {"pipe", error};
-    if (const int error = err.open(); error != 0) return {"pipe", error};
-    const int error = start_shell(*call, spec.cwd, out.write_end.get(), err.write_end.get(), child);
+    EnvironmentRoom room;
+    char* const* environment = environment_of(spec, environ, room);
+    Program program;
+    if (!spec.argv.empty()) {
+      if (const int error = find(spec, environment, program); error != 0)
+        return {"exec", error, spec.argv.front()};
+    } else if (const int error = take_shell(spec, program); error != 0) {
+      return {"script", error, spec.script_dir};
+    }
+    ChildPipes pipes;
+    if (const int error = pipes.open(spec.takes_stdin); error != 0) return {"pipe", error};
+    const int error = exec(spec, program, environment, pipes, child);
     if (error != 0 && SpawnFailure{"", error}.is_transient()) return {"fork", error};
-    if (error != 0) return {"exec", error, spec.shell};
-    events.child_started(child.pid(), {-1, out.read_end.release(), err.read_end.release()});
+    if (error != 0) return {"exec", error, spec.argv.empty() ? spec.shell : spec.argv.front()};
+    events.child_started(child.pid(), {pipes.in.write_end.release(), pipes.out.read_end.release(),
+                                       pipes.err.read_end.release()});
     return {"", 0};
   }
 
-  int start_shell(const ShellCall& call, const std::string& cwd, int out, int err, UvChild& child) {
+  // 0 or a libuv error.
+  static int take_shell(const SpawnSpec& spec, Program& program) {
+    auto call = shell_call(spec.shell, spec.command, spec.script_dir);
+    if (!call) return uv_translate_sys_error(call.error().errno_value);
+    program.words = std::move(call->argv);
+    program.script = Descriptor(call->script_fd);
+    return 0;
+  }
+
+  // The same. libuv would search PATH as the system's execvp() does, and that would take a shell of its own for a
+  // script.
+  static int find(const SpawnSpec& spec, char* const* environment, Program& program) {
+    FoundProgram found = find_program(search_for(spec.argv.front(), environment), spec.cwd);
+    if (found.error != 0) return uv_translate_sys_error(found.error);
+    program.words = spec.argv;
+    if (found.is_script) {
+      program.words.front() = std::move(found.path);
+      program.words.insert(program.words.begin(), spec.shell);
+    } else {
+      program.path = std::move(found.path);
+    }
+    return 0;
+  }
+
+  int exec(const SpawnSpec& spec, const Program& program, char* const* environment, const ChildPipes& pipes,
+           UvChild& child) {
     std::vector<char*> argv;
-    for (const std::string& word : call.argv) argv.push_back(const_cast<char*>(word.c_str()));
+    for (const std::string& word : program.words) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
-    uv_stdio_container_t stdio[] = {inherit(null_.get()), inherit(out), inherit(err),
-                                    inherit(call.script_fd)};
+    const int in = spec.takes_stdin ? pipes.in.read_end.get() : null_.get();
+    uv_stdio_container_t stdio[] = {inherit(in), inherit(pipes.out.write_end.get()),
+                                    inherit(pipes.err.write_end.get()), inherit(program.script.get())};
     uv_process_options_t options{};
-    options.file = argv[0];
+    options.file = program.path.empty() ? argv[0] : program.path.c_str();
     options.args = argv.data();
-    options.cwd = cwd.c_str();
+    options.env = const_cast<char**>(environment);
+    options.cwd = spec.cwd.c_str();
     options.flags = UV_PROCESS_DETACHED;  // setsid(2)
     options.stdio = stdio;
-    options.stdio_count = call.script_fd < 0 ? kScriptFd : kScriptFd + 1;
+    options.stdio_count = program.script.get() < 0 ? kScriptFd : kScriptFd + 1;
     return child.start(loop_, options);
   }
 
   static int chdir_error(const std::string& cwd) {
-    const Descriptor dir(open(cwd.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (dir.get() >= 0) return 0;
-    // A directory that may be entered but not listed is good enough.
-    return errno == EACCES && access(cwd.c_str(), X_OK) == 0 ? 0 : uv_translate_sys_error(errno);
+    struct stat found {};
+    if (stat(cwd.c_str(), &found) != 0) return uv_translate_sys_error(errno);
+    if (!S_ISDIR(found.st_mode)) return UV_ENOTDIR;
+    return faccessat(AT_FDCWD, cwd.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : uv_translate_sys_error(errno);
   }
 
   uv_loop_t* loop_;

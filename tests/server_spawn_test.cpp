@@ -5,8 +5,13 @@
 #endif
 
 #include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
 #include <optional>
+#include <set>
 #include <sstream>
+#include <string_view>
 
 #include "server/descriptor.hpp"
 #include "server/process_group.hpp"
@@ -24,9 +29,11 @@ struct Watched final : ChildEvents {
   ~Watched() override {
     for (const int fd : fds)
       if (fd >= 0) close(fd);
+    close_stdin();
   }
   void child_started(pid_t started, ChildStreams streams) override {
     pid = started;
+    in = streams.in;
     fds = {streams.out, streams.err};
   }
   void child_failed(const SpawnFailure& why) override { failure = why; }
@@ -43,7 +50,16 @@ struct Watched final : ChildEvents {
     return all;
   }
 
+  void write_stdin(std::string_view bytes) const {
+    REQUIRE(write(in, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  void close_stdin() {
+    if (in >= 0) close(in);
+    in = -1;
+  }
+
   std::optional<pid_t> pid;
+  int in = -1;
   std::array<int, 2> fds = {-1, -1};
   std::optional<SpawnFailure> failure;
   std::optional<ExitStatus> status;
@@ -68,10 +84,34 @@ class SpawnFixture : public StoreFixture {
     REQUIRE(run_until([&] { return watched->is_over(); }));
     return *watched;
   }
-  std::string output_of(const std::string& command) {
-    const Watched& ended = run(spec(command));
+  std::string output_of(const SpawnSpec& how) {
+    const Watched& ended = run(how);
     REQUIRE(ended.status.has_value());
     return ended.text(0);
+  }
+  std::string output_of(const std::string& command) { return output_of(spec(command)); }
+
+  SpawnSpec program(std::vector<std::string> argv) const {
+    SpawnSpec how = spec("");
+    how.argv = std::move(argv);
+    return how;
+  }
+  SpawnSpec with_environment(SpawnSpec how, std::vector<std::string> environment) const {
+    how.environment = std::move(environment);
+    return how;
+  }
+  std::string make_file(const std::string& name, const std::string& text, mode_t mode) const {
+    const std::string path = dir.path(name);
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    const Descriptor file(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, mode));
+    REQUIRE(write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    return path;
+  }
+  // The whole failure of what cannot be run: its stage, errno and what it was about.
+  std::string failure_of(const SpawnSpec& how) {
+    const Watched& ended = run(how);
+    REQUIRE(ended.failure.has_value());
+    return ended.failure->stage + " " + uv_err_name(ended.failure->error) + " " + ended.failure->path;
   }
   std::string failed_stage(const SpawnSpec& how, int error) {
     const Watched& ended = run(how);
@@ -287,6 +327,313 @@ TEST_CASE_TEMPLATE("spawn: the wall time of a child is known", Fixture, OverUv, 
   CHECK(*test.watched->usage.wall_ms < 10000);
 }
 
+// What is run as it is, without a shell.
+
+using Words = std::vector<std::string>;
+
+TEST_CASE_TEMPLATE("spawn, program: every word comes as it is", Fixture, OverUv, Native) {
+  Fixture test;
+  const Words words{"",          " a  b ", "'\"", "$HOME `id` $(id)", "\\", "*", "-n", "\xb2\xe2\xca\xd4",
+                    "new\nline", ""};
+  Words argv{"/bin/sh", "-c", "for word; do printf '<%s>' \"$word\"; done", "name"};
+  std::string expected;
+  for (const std::string& word : words) {
+    argv.push_back(word);
+    expected += "<" + word + ">";
+  }
+  CHECK(test.output_of(test.program(argv)) == expected);
+}
+
+TEST_CASE_TEMPLATE("spawn, program: is not run by the shell, nor through what is planned for shell lines",
+                   Fixture, OverUv, Native) {
+  Fixture test;
+  const DirectCalls calls("/bin/sh", test.dir.path(), environ);
+  SpawnSpec how = test.program({"echo", "$HOME", ";", "false"});
+  how.command = "exit 7";
+  how.direct_calls = &calls;
+  CHECK(test.output_of(how) == "$HOME ; false\n");
+  CHECK(test.watched->status == ExitStatus::exited(0));
+}
+
+TEST_CASE_TEMPLATE(
+    "spawn, program: is called by the name that was given, in the directory, and leads its session", Fixture,
+    OverUv, Native) {
+  Fixture test;
+  CHECK(test.output_of(test.program({"sh", "-c", "echo $0; pwd -P"})) == "sh\n" + test.dir.path() + "\n");
+  const std::string pid_and_session = test.output_of(test.program({"sh", "-c", "ps -o sid= -p $$"}));
+  CHECK(std::stoi(pid_and_session) == *test.watched->pid);
+}
+
+TEST_CASE_TEMPLATE("spawn, program: is looked for along the PATH that the command will have", Fixture, OverUv,
+                   Native) {
+  Fixture test;
+  test.make_file("one/tool", "#!/bin/sh\necho one", 0755);
+  test.make_file("two/tool", "#!/bin/sh\necho two", 0755);
+  test.make_file("tool", "#!/bin/sh\necho here", 0755);
+  const auto found_by = [&](const std::string& path) {
+    return test.output_of(test.with_environment(test.program({"tool"}), {"PATH=" + path}));
+  };
+  CHECK(found_by(test.dir.path("two") + ":" + test.dir.path("one")) == "two\n");
+  CHECK(found_by("/no/such/dir:/dev/null:one:two") == "one\n");  // from the command's directory
+  CHECK(found_by("/no/such/dir::two") == "here\n");
+  CHECK(found_by("") == "here\n");
+}
+
+TEST_CASE_TEMPLATE("spawn, program: is looked for in the usual places where there is no PATH", Fixture,
+                   OverUv, Native) {
+  Fixture test;
+  SpawnSpec how = test.program({"sh", "-c", "echo found"});
+  how.clear_environment = true;
+  CHECK(test.output_of(how) == "found\n");
+}
+
+TEST_CASE_TEMPLATE("spawn, program: a name with a slash is a path from the command's directory", Fixture,
+                   OverUv, Native) {
+  Fixture test;
+  test.make_file("sub/tool", "#!/bin/sh\necho $0 $1", 0755);
+  test.make_file("-x/tool", "echo $0", 0755);
+  CHECK(test.output_of(test.program({"sub/tool", "x"})) == "sub/tool x\n");
+  CHECK(test.output_of(test.program({"./sub/tool", "x"})) == "./sub/tool x\n");
+  CHECK(test.output_of(test.program({"-x/tool"})) == "./-x/tool\n");  // no option for the shell that runs it
+}
+
+TEST_CASE_TEMPLATE("spawn, program: what is nowhere is ENOENT, by its name", Fixture, OverUv, Native) {
+  Fixture test;
+  CHECK(test.failure_of(test.program({"no-such-program", "x"})) == "exec ENOENT no-such-program");
+  CHECK(test.failure_of(test.program({"./no-such-program"})) == "exec ENOENT ./no-such-program");
+  CHECK(test.failure_of(test.program({""})) == "exec ENOENT ");
+  CHECK(test.failure_of(test.program({"/dev/null/x"})) == "exec ENOTDIR /dev/null/x");
+  CHECK(test.failure_of(test.with_environment(test.program({"true"}), {"PATH=/dev/null"})) ==
+        "exec ENOENT true");
+  CHECK(test.failure_of(test.program({std::string(300, 'a')})) == "exec ENOENT " + std::string(300, 'a'));
+}
+
+TEST_CASE_TEMPLATE(
+    "spawn, program: what is there and may not be executed is EACCES, unless a later place has better",
+    Fixture, OverUv, Native) {
+  Fixture test;
+  const std::string locked = test.make_file("locked/tool", "#!/bin/sh\necho never", 0644);
+  test.make_file("good/tool", "#!/bin/sh\necho good", 0755);
+  std::filesystem::create_directory(test.dir.path("dir"));
+  const SpawnSpec tool = test.program({"tool"});
+  CHECK(test.failure_of(test.program({locked})) == "exec EACCES " + locked);
+  CHECK(test.failure_of(test.program({"./dir"})) == "exec EACCES ./dir");
+  CHECK(test.failure_of(test.with_environment(test.program({"dir"}), {"PATH=."})) == "exec EACCES dir");
+  CHECK(test.failure_of(test.with_environment(tool, {"PATH=locked:/no/such"})) == "exec EACCES tool");
+  CHECK(test.output_of(test.with_environment(tool, {"PATH=locked:good"})) == "good\n");
+}
+
+TEST_CASE_TEMPLATE("spawn, program: what no system calls a program is run by the shell that was named",
+                   Fixture, OverUv, Native) {
+  Fixture test;
+  const std::string script = test.make_file("bin/script", "echo \"$0 $# <$1>\"", 0755);
+  const std::string expected = script + " 2 <a b>\n";
+  CHECK(test.output_of(test.program({script, "a b", ""})) == expected);
+  CHECK(test.output_of(test.with_environment(test.program({"script", "a b", ""}),
+                                             {"PATH=" + test.dir.path("bin")})) == expected);
+  SpawnSpec how = test.program({script, "a b"});
+  how.shell = test.make_file("shell", "#!/bin/sh\necho shell \"$@\"", 0755);
+  CHECK(test.output_of(how) == "shell " + script + " a b\n");
+  test.make_file("bin/empty", "", 0755);
+  CHECK(test.run(test.program({"bin/empty"})).status == ExitStatus::exited(0));
+}
+
+TEST_CASE_TEMPLATE("spawn, program: words that are too many or too long fail at exec", Fixture, OverUv,
+                   Native) {
+  Fixture test;
+  CHECK(test.failure_of(test.program({"true", std::string(200'000, 'a')})) == "exec E2BIG true");
+  CHECK(test.failure_of(test.program(Words(300'000, "true"))) == "exec E2BIG true");
+  CHECK(test.failure_of(test.with_environment(test.program({"true"}), {"A=" + std::string(200'000, 'a')})) ==
+        "exec E2BIG true");
+  CHECK(test.output_of("echo then") == "then\n");
+}
+
+TEST_CASE_TEMPLATE("spawn, program: a directory that cannot be entered is told apart from the program",
+                   Fixture, OverUv, Native) {
+  Fixture test;
+  SpawnSpec how = test.program({"no-such-program"});
+  for (const std::string wrong : {"/no/such/dir ENOENT", "/dev/null ENOTDIR"}) {
+    how.cwd = wrong.substr(0, wrong.find(' '));
+    CHECK(test.failure_of(how) == "cwd " + wrong.substr(wrong.find(' ') + 1) + " " + how.cwd);
+  }
+}
+
+TEST_CASE_TEMPLATE("spawn: a directory that may be listed but not entered fails as such" *
+                       doctest::skip(geteuid() != 0),
+                   Fixture, OverUv, Native) {
+  Fixture test;
+  SpawnSpec how = test.program({"true"});
+  how.cwd = test.dir.path("locked");
+  std::filesystem::create_directory(how.cwd);
+  chmod(test.dir.path().c_str(), 0755);
+  chmod(how.cwd.c_str(), 0444);
+  REQUIRE(seteuid(65534) == 0);
+  const std::string failure = test.failure_of(how);
+  REQUIRE(seteuid(0) == 0);
+  CHECK(failure == "cwd EACCES " + how.cwd);
+}
+
+// The environment.
+
+TEST_CASE_TEMPLATE("spawn, environment: words are added, or stand in the place of the daemon's", Fixture,
+                   OverUv, Native) {
+  REQUIRE(setenv("RUNWIRE_TEST_KEPT", "kept", 1) == 0);
+  REQUIRE(setenv("RUNWIRE_TEST_REPLACED", "old", 1) == 0);
+  Fixture test;
+  const Words words{"RUNWIRE_TEST_REPLACED=new", "RUNWIRE_TEST_ADDED=a=b c", "RUNWIRE_TEST_TWICE=1",
+                    "RUNWIRE_TEST_TWICE=2", "RUNWIRE_TEST_EMPTY="};
+  for (const SpawnSpec& how : {test.spec("env"), test.program({"env"})}) {
+    std::istringstream lines(test.output_of(test.with_environment(how, words)));
+    std::multiset<std::string> ours;
+    for (std::string line; std::getline(lines, line);)
+      if (line.starts_with("RUNWIRE_TEST_")) ours.insert(line.substr(13));
+    CHECK(ours ==
+          std::multiset<std::string>{"KEPT=kept", "REPLACED=new", "ADDED=a=b c", "TWICE=2", "EMPTY="});
+  }
+  unsetenv("RUNWIRE_TEST_KEPT");
+  unsetenv("RUNWIRE_TEST_REPLACED");
+}
+
+TEST_CASE_TEMPLATE("spawn, environment: cleared, it holds what was given and nothing else", Fixture, OverUv,
+                   Native) {
+  Fixture test;
+  SpawnSpec how = test.program({"/usr/bin/env"});
+  how.clear_environment = true;
+  CHECK(test.output_of(how).empty());
+  CHECK(test.output_of(test.with_environment(how, {"B=2", "A=1"})) == "B=2\nA=1\n");
+  how.mark = "MARK=m";
+  CHECK(test.output_of(how) == "MARK=m\n");
+}
+
+TEST_CASE_TEMPLATE("spawn, environment: the mark is last, and the only one of its name", Fixture, OverUv,
+                   Native) {
+  REQUIRE(setenv("RUNWIRE_TEST_MARK", "of another", 1) == 0);
+  Fixture test;
+  SpawnSpec how = test.program({"env"});
+  how.mark = "RUNWIRE_TEST_MARK=m";
+  for (const Words& words : {Words{}, Words{"RUNWIRE_TEST_MARK=forged", "A=1"}}) {
+    how.environment = words;
+    const std::string all = test.output_of(how);
+    CHECK(all.ends_with("\nRUNWIRE_TEST_MARK=m\n"));
+    CHECK(all.find("RUNWIRE_TEST_MARK=") == all.rfind("RUNWIRE_TEST_MARK="));
+    CHECK(all.find("PATH=") != all.npos);
+  }
+  unsetenv("RUNWIRE_TEST_MARK");
+}
+
+TEST_CASE_TEMPLATE(
+    "spawn, environment: plain words without a shell get the mark and keep what the shell passes on", Fixture,
+    OverUv, Native) {
+  Fixture test;
+  const DirectCalls calls("/bin/sh", test.dir.path(), environ);
+  test.make_file("show", "#!/bin/sh\nenv", 0755);
+  SpawnSpec how = test.spec("./show");
+  how.direct_calls = &calls;
+  how.mark = "RUNWIRE_TEST_MARK=m";
+  const std::string all = test.output_of(how);
+  CHECK(all.find("RUNWIRE_TEST_MARK=m\n") != all.npos);
+  CHECK(all.find("PWD=" + test.dir.path() + "\n") != all.npos);
+}
+
+TEST_CASE_TEMPLATE(
+    "spawn, environment: a shell line with words of its own is the shell's, whose PATH they may be", Fixture,
+    OverUv, Native) {
+  Fixture test;
+  const DirectCalls calls("/bin/sh", test.dir.path(), environ);
+  test.make_file("bin/true", "#!/bin/sh\necho mine", 0755);
+  SpawnSpec how = test.with_environment(test.spec("ls . && exit 3"), {"PATH=" + test.dir.path("bin")});
+  how.direct_calls = &calls;
+  how.command = "uname";
+  CHECK(test.run(how).status == ExitStatus::exited(127));
+  test.make_file("bin/uname", "#!/bin/sh\necho mine", 0755);
+  CHECK(test.output_of(how) == "mine\n");
+}
+
+// Stdin.
+
+TEST_CASE_TEMPLATE("spawn, stdin: bytes and their end come through a pipe", Fixture, OverUv, Native) {
+  Fixture test;
+  for (SpawnSpec how : {test.spec("test -p /dev/stdin && cat && echo end"),
+                        test.program({"sh", "-c", "test -p /dev/stdin && cat && echo end"})}) {
+    how.takes_stdin = true;
+    test.start(how);
+    REQUIRE(test.watched->in >= 0);
+    test.watched->write_stdin(std::string("a\0b\n", 4));
+    CHECK_FALSE(test.watched->is_over());
+    test.watched->close_stdin();
+    REQUIRE(test.run_until([&] { return test.watched->is_over(); }));
+    CHECK(test.watched->text(0) == std::string("a\0b\nend\n", 8));
+  }
+}
+
+TEST_CASE_TEMPLATE("spawn, stdin: our end does not block, the child's does, and without stdin there is none",
+                   Fixture, OverUv, Native) {
+  Fixture test;
+  SpawnSpec how = test.program({"cat"});
+  how.takes_stdin = true;
+  test.start(how);
+  const int in = test.watched->in;
+  CHECK((fcntl(in, F_GETFL) & O_NONBLOCK) != 0);
+  CHECK((fcntl(in, F_GETFD) & FD_CLOEXEC) != 0);
+  test.watched->close_stdin();
+  // A child whose end would not block would see no bytes yet, and end.
+  REQUIRE(test.run_until([&] { return test.watched->is_over(); }));
+  CHECK(test.watched->status == ExitStatus::exited(0));
+  test.run(test.spec("true"));
+  CHECK(test.watched->in == -1);
+}
+
+TEST_CASE_TEMPLATE("spawn, stdin: a child that waits for bytes gets them when they come", Fixture, OverUv,
+                   Native) {
+  Fixture test;
+  Lifeline reader(test.dir);
+  SpawnSpec how = test.spec(reader.hold() + "read line; echo \"got $line\"");
+  how.takes_stdin = true;
+  test.start(how);
+  REQUIRE(test.run_until([&] { return reader.has_come(); }));
+  test.watched->write_stdin("it\n");
+  REQUIRE(test.run_until([&] { return test.watched->is_over(); }));
+  CHECK(test.watched->text(0) == "got it\n");
+}
+
+TEST_CASE_TEMPLATE("spawn, stdin: no other child holds it open", Fixture, OverUv, Native) {
+  Fixture test;
+  SpawnSpec how = test.spec("cat; echo end");
+  how.takes_stdin = true;
+  std::vector<std::unique_ptr<Watched>> all;
+  std::vector<std::unique_ptr<Child>> children;
+  for (int i = 0; i < 20; ++i) {
+    all.push_back(std::make_unique<Watched>());
+    children.push_back(test.spawner->spawn(how, *all.back()));
+  }
+  // In the order of their birth: what a later one held of an earlier one would keep that waiting.
+  for (const auto& one : all) {
+    one->close_stdin();
+    REQUIRE(test.run_until([&] { return one->is_over(); }));
+    CHECK(one->text(0) == "end\n");
+  }
+}
+
+TEST_CASE_TEMPLATE("spawn, stdin: a child that closes it, or ends, is seen by who writes", Fixture, OverUv,
+                   Native) {
+  Fixture test;
+  Lifeline closed(test.dir);
+  SpawnSpec how = test.spec("exec <&-; " + closed.hold() + "exec sleep 1000");
+  how.takes_stdin = true;
+  test.start(how);
+  REQUIRE(test.run_until([&] { return closed.has_come(); }));
+  CHECK(test.run_until([&] { return write(test.watched->in, "x", 1) == -1 && errno == EPIPE; }));
+  test.child.reset();
+}
+
+TEST_CASE_TEMPLATE("spawn failure: a child that takes stdin and never ran leaves no descriptor", Fixture,
+                   OverUv, Native) {
+  Fixture test;  // whose end checks
+  SpawnSpec how = test.program({"no-such-program"});
+  how.takes_stdin = true;
+  for (int i = 0; i < 20; ++i) CHECK(test.failure_of(how) == "exec ENOENT no-such-program");
+}
+
 TEST_CASE("spawn failure: what the machine is short of now is transient, what is wrong is not") {
   for (const int error : {UV_EAGAIN, UV_ENOMEM, UV_EMFILE, UV_ENFILE})
     CHECK(SpawnFailure{"fork", error}.is_transient());
@@ -338,6 +685,37 @@ TEST_CASE_FIXTURE(
   all.clear();
   watched.reset();
   CHECK(open_descriptors() == before);
+}
+
+TEST_CASE_FIXTURE(
+    Native,
+    "spawn, native: stdin comes and ends as well where the table of descriptors is shared with the child") {
+  std::vector<Descriptor> many;
+  for (int i = 0; i < 200; ++i) many.emplace_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  Lifeline closed(dir);
+  SpawnSpec how = spec("cat; exec <&-; " + closed.hold() + "exec sleep 1000");
+  how.takes_stdin = true;
+  start(how);
+  Watched other;
+  const auto next_to_it = spawner->spawn(spec("exec sleep 1000"), other);
+  watched->write_stdin("bytes\n");
+  CHECK(run_until([&] {
+    char byte = 0;
+    return read(watched->fds[0], &byte, 1) == 1;
+  }));
+  watched->close_stdin();
+  CHECK(run_until([&] { return closed.has_come(); }));
+  child.reset();
+}
+
+TEST_CASE_FIXTURE(Native, "spawn, native: who writes sees that stdin was closed where the table was shared") {
+  std::vector<Descriptor> many;
+  for (int i = 0; i < 200; ++i) many.emplace_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  SpawnSpec how = spec("exec <&-; exec sleep 1000");
+  how.takes_stdin = true;
+  start(how);
+  CHECK(run_until([&] { return write(watched->in, "x", 1) == -1 && errno == EPIPE; }));
+  child.reset();
 }
 
 TEST_CASE_FIXTURE(Native, "spawn, native: each of a hundred children is told of, however many end at once") {
