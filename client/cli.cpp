@@ -184,6 +184,14 @@ Status read_command(std::span<const std::string> words, Invocation& invocation) 
   return check_words(request);
 }
 
+Result<Invocation> read_prompt(const Flags& flags, Invocation invocation) {
+  if (flags.json || flags.status_file)
+    return usage_error(std::string(flags.json ? "--json" : "--status-file") +
+                       " is about one command; give it a COMMAND");
+  invocation.request.forwards_stdin = false;  // the lines of stdin are the commands
+  return invocation;
+}
+
 Result<Invocation> read_request(const Flags& flags, std::span<const std::string> words,
                                 const Environment& environment) {
   if (!words.empty() && words[0] == "--") words = words.subspan(1);
@@ -198,8 +206,7 @@ Result<Invocation> read_request(const Flags& flags, std::span<const std::string>
   if (flags.terminal)
     invocation.notes.emplace_back("-t: there are no terminals to be had yet; the command runs without one");
   if (words.size() > 1) RUNWIRE_TRY(read_command(words.subspan(1), invocation));
-  if (invocation.task == Invocation::prompt)
-    invocation.request.forwards_stdin = false;  // its lines are the commands
+  if (invocation.task == Invocation::prompt) return read_prompt(flags, std::move(invocation));
   return invocation;
 }
 
@@ -256,7 +263,7 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
   --linger grace|wait|return   when it has ended and its output is still held open by
                                another: up to 1s more, all of it, no more (grace)
   --status-file PATH           write there as a JSON line how it ended (nowhere)
-  --json                       write that line to stderr
+  --json                       output, too, as JSON lines, all on stdout (bytes, apart)
   --plain                      the original protocol: output when all is there, no stdin
   --encoding NAME              the programs there speak NAME (GBK, ...): convert (no)
   --connect-timeout DURATION   how long connecting may take (5s)

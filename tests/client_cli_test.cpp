@@ -235,7 +235,7 @@ TEST_CASE("cli: --linger is one of three") {
   CHECK(request_of({"--linger", "return", "h", "ls"}).linger == Linger::now);
 }
 
-TEST_CASE("cli: how a command ended can be had in a file and on stderr") {
+TEST_CASE("cli: how a command ended can be had in a file and as JSON") {
   CHECK(request_of({"--status-file", "/tmp/x y", "h", "ls"}).status_file == "/tmp/x y");
   CHECK(request_of({"--json", "h", "ls"}).json);
 }
@@ -246,6 +246,11 @@ TEST_CASE("cli: the options of a session hold for the prompt's commands too") {
   CHECK(invocation.request.cwd == "/d");
   CHECK(invocation.request.words.environment == Words{"A=1"});
   CHECK(invocation.request.timeout_ms == 5000);
+}
+
+TEST_CASE("cli: what tells how one command ended needs a command") {
+  CHECK(complaint({"--json", "h"}).starts_with("--json is about one command; give it a COMMAND"));
+  CHECK(complaint({"--status-file", "f", "h"}).starts_with("--status-file is about one command"));
 }
 
 TEST_CASE("cli: --plain makes one line for the shell of several words") {

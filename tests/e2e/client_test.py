@@ -43,7 +43,7 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
   --linger grace|wait|return   when it has ended and its output is still held open by
                                another: up to 1s more, all of it, no more (grace)
   --status-file PATH           write there as a JSON line how it ended (nowhere)
-  --json                       write that line to stderr
+  --json                       output, too, as JSON lines, all on stdout (bytes, apart)
   --plain                      the original protocol: output when all is there, no stdin
   --encoding NAME              the programs there speak NAME (GBK, ...): convert (no)
   --connect-timeout DURATION   how long connecting may take (5s)
