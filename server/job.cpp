@@ -106,7 +106,15 @@ void Job::open_output(StdStream stream, int fd) {
   }
   auto& log = stream == StdStream::out ? stdout_log_ : stderr_log_;
   log = std::make_unique<OutputLog>(store_, [this] { on_log_progress(); });
-  pipe.open(fd, *log);
+  if (holds_output_)
+    pipe.hold(fd, *log);
+  else
+    pipe.open(fd, *log);
+}
+
+void Job::watch_output() {
+  stdout_pipe_.watch();
+  stderr_pipe_.watch();
 }
 
 void Job::child_failed(const SpawnFailure& failure) {
@@ -127,6 +135,8 @@ void Job::child_exited(const ChildEnd& end) {
   input_.close();
   timeout_timer_.reset();
   idle_timer_.reset();
+  stdout_pipe_.read_held();
+  stderr_pipe_.read_held();
   exited_at_ms_ = uv_now(store_.loop());
   handed_on_before_exit_ = handed_on_;
   enter(std::max(state_, JobState::lingering));

@@ -79,6 +79,11 @@ class Job final : private ChildEvents {
   Job(JobId id, ConnectionId client, OutputStore& store, JobTerms terms, JobSink& sink,
       JobListener* listener = nullptr);
 
+  // Before start(), for an output that is kept: it is read only then, which spares a short command's
+  // pipes the loop, or from watch_output() on. That must be called soon: a pipe that is full stops the command.
+  void hold_output() { holds_output_ = true; }
+  void watch_output();
+
   void start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes = {});
 
   // TERM to it, KILL after `grace_ms`; `reason` is what the result will say. The first reason counts.
@@ -155,6 +160,7 @@ class Job final : private ChildEvents {
   std::optional<ChildEnd> end_;
   std::optional<Reason> ending_;     // why we end it; nothing while it may go on
   std::optional<ErrorReply> error_;  // a failure of ours that replaces the result
+  bool holds_output_ = false;
   bool truncated_ = false;
   bool cut_ = false;
   std::array<std::uint64_t, 2> handed_on_ = {0, 0};  // bytes of stdout and stderr

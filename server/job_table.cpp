@@ -21,6 +21,7 @@ JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, Jo
       dispatch_(store.loop(), [this] { start_waiting(); }),
       young_(store.loop(), young_places(),
              {[this] { start_waiting(); }, [this](JobId id) { return jobs_.at(id).job->wants_processor(); }}),
+      watch_timer_(make_timer(store.loop(), this)),
       before_poll_(make_handle<uv_prepare_t>(
           this, [&store](uv_prepare_t* handle) { return uv_prepare_init(store.loop(), handle); })) {
   uv_unref(as_handle(before_poll_.get()));
@@ -57,9 +58,26 @@ void JobTable::start(JobId id) {
   spec_.takes_stdin = request.takes_stdin;
   if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   young_.enter(id);
+  if (request.terms.form == ReplyForm::whole) hold_output_of(*entry.job);
   entry.job->start(spawner_, spec_, wishes);
   if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   spec_.command = {};
+}
+
+void JobTable::hold_output_of(Job& job) {
+  job.hold_output();
+  holding_.push_back({job.id(), uv_now(store_.loop()) + kHoldMs});
+  if (uv_is_active(as_handle(watch_timer_.get())) == 0)
+    uv_timer_start(watch_timer_.get(), deliver<&JobTable::watch_older_ones>, kHoldMs, 0);
+}
+
+void JobTable::watch_older_ones() {
+  const std::uint64_t now = uv_now(store_.loop());
+  for (; !holding_.empty() && holding_.front().due_ms <= now; holding_.pop_front())
+    if (Job* job = find(holding_.front().id)) job->watch_output();
+  if (!holding_.empty())
+    uv_timer_start(watch_timer_.get(), deliver<&JobTable::watch_older_ones>, holding_.front().due_ms - now,
+                   0);
 }
 
 void JobTable::start_waiting() {

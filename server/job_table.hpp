@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +28,9 @@ struct JobLimits {
   // Pipes that background processes of finished commands still hold; beyond that the oldest are closed.
   std::size_t max_leftovers = 0;
 };
+
+// So long nothing is read of a command that may end any moment. A command that fills a pipe waits so long, at most.
+inline constexpr std::uint64_t kHoldMs = 3;
 
 // Who waits for commands. `client` may have gone in the meantime.
 class JobClients {
@@ -80,6 +84,8 @@ class JobTable final : private JobSink {
   void start_waiting();
   void give_way();
   void forget(JobId id);
+  void hold_output_of(Job& job);
+  void watch_older_ones();
   void forget_client_of(const Job& job);
   void bound_leftovers();
 
@@ -97,6 +103,12 @@ class JobTable final : private JobSink {
   RetireList<Job> retired_;
   AfterTurn dispatch_;
   YoungWindow young_;
+  struct Holding {
+    JobId id;
+    std::uint64_t due_ms;  // loop time
+  };
+  std::deque<Holding> holding_;  // by age; some have ended already
+  Handle<uv_timer_t> watch_timer_;
   Handle<uv_prepare_t> before_poll_;  // active while commands wait for a place
 };
 

@@ -4,11 +4,18 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cerrno>
 #include <utility>
 
 #include "server/descriptor.hpp"
 
 namespace runwire {
+namespace {
+
+constexpr int kReadsAtOnce =
+    32;  // then others have their turn: a background process may write without an end
+
+}  // namespace
 
 OutputPipe::OutputPipe(OutputStore& store, OutputQuota& quota, Events events)
     : store_(store), quota_(quota), events_(std::move(events)) {}
@@ -31,6 +38,32 @@ void OutputPipe::open(int fd) {
   start_reading();
 }
 
+void OutputPipe::hold(int fd, OutputLog& log) {
+  log_ = &log;
+  held_ = Descriptor(fd);
+}
+
+void OutputPipe::read_held() {
+  for (int reads = 0; reads < kReadsAtOnce && read_once(); ++reads) continue;
+  watch();
+}
+
+// False when there is nothing (more) to be read now.
+bool OutputPipe::read_once() {
+  if (held_.get() < 0) return false;
+  uv_buf_t room;
+  on_alloc(kReadBytes, &room);
+  if (room.len == 0) return false;
+  const ssize_t count = read(held_.get(), room.base, room.len);
+  const bool is_dry = count < 0 && (errno == EAGAIN || errno == EINTR);  // watch() finds what is left
+  on_bytes(is_dry ? 0 : count <= 0 ? static_cast<ssize_t>(UV_EOF) : count, &room);
+  return !is_dry;
+}
+
+void OutputPipe::watch() {
+  if (held_.get() >= 0) open(held_.release(), *log_);
+}
+
 void OutputPipe::start_reading() {
   paused_ = false;
   [[maybe_unused]] const int error =
@@ -43,12 +76,16 @@ void OutputPipe::resume() {
 }
 
 void OutputPipe::discard() {
+  watch();
   log_ = nullptr;
   relay_.reset();
   resume();
 }
 
-void OutputPipe::close() { pipe_.reset(); }
+void OutputPipe::close() {
+  held_ = Descriptor();
+  pipe_.reset();
+}
 
 bool OutputPipe::has_bytes_waiting() const {
   uv_os_fd_t fd = -1;

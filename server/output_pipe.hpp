@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 
+#include "server/descriptor.hpp"
 #include "server/output_log.hpp"
 #include "server/uv_handle.hpp"
 
@@ -42,7 +43,14 @@ class OutputPipe {
   void open(int fd, OutputLog& log);
   // The same, but hands on all that is read; the quota is not touched.
   void open(int fd, Relay relay);
-  bool is_open() const { return pipe_ != nullptr; }
+
+  // The same for a command that is likely to end soon, all of whose output is wanted only then: the loop is told
+  // nothing of the pipe, and nothing is read, before read_held() or watch().
+  void hold(int fd, OutputLog& log);
+  void read_held();  // reads what is there; if that is not all, watches
+  void watch();      // from here on as after open(); where it is not held, nothing
+
+  bool is_open() const { return pipe_ != nullptr || held_.get() >= 0; }
   bool is_paused() const { return paused_; }
   bool has_bytes_waiting() const;  // written by the child and not yet read
   void resume();
@@ -54,12 +62,14 @@ class OutputPipe {
   OutputLog::Room next_room();
   void on_alloc(std::size_t suggested, uv_buf_t* room);
   void on_bytes(ssize_t count, const uv_buf_t* room);
+  bool read_once();
   void keep(std::size_t count);
   void start_reading();
 
   OutputStore& store_;
   OutputQuota& quota_;
   Events events_;
+  Descriptor held_;
   Handle<uv_pipe_t> pipe_;
   OutputLog* log_ = nullptr;  // this and relay_ null: discard
   std::optional<Relay> relay_;

@@ -114,3 +114,74 @@ TEST_CASE_FIXTURE(PipeFixture, "output pipe: close() lets go of the descriptor, 
   CHECK(errno == EPIPE);
   CHECK(eofs == 0);
 }
+
+namespace {
+
+class HeldPipeFixture : public PipeFixture {
+ public:
+  HeldPipeFixture() {
+    pipe.close();
+    close_writer();
+    REQUIRE(uv_pipe(ends, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE) == 0);
+    pipe.hold(ends[0], *log);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(HeldPipeFixture,
+                  "output pipe: one that is held is read when that is asked for, to its end") {
+  write("hello");
+  close_writer();
+  run_turns();
+  CHECK(read == 0);
+  pipe.read_held();
+  CHECK(read == 5);
+  CHECK(eofs == 1);
+  CHECK_FALSE(pipe.is_open());
+  CHECK(bytes_of(*log) == "hello");
+}
+
+TEST_CASE_FIXTURE(HeldPipeFixture,
+                  "output pipe: one that is held and has another writer is watched from then on") {
+  write("hello");
+  pipe.read_held();
+  CHECK(read == 5);
+  CHECK(eofs == 0);
+  write(" again");
+  close_writer();
+  REQUIRE(run_until([&] { return eofs == 1; }));
+  CHECK(bytes_of(*log) == "hello again");
+}
+
+TEST_CASE_FIXTURE(HeldPipeFixture, "output pipe: one that is held can be watched without having been read") {
+  write("hello");
+  pipe.watch();
+  close_writer();
+  REQUIRE(run_until([&] { return eofs == 1; }));
+  CHECK(bytes_of(*log) == "hello");
+}
+
+TEST_CASE_FIXTURE(HeldPipeFixture,
+                  "output pipe: one that is held and cannot be kept is read later, without a loss") {
+  MemoryLease memory(store.memory());
+  REQUIRE(memory.extend(kOutputMemoryBytes));
+  std::vector<SpillFile::Buffer> lent(kSpillBuffers);
+  for (auto& buffer : lent) buffer = store.take_buffer();
+  write("hello");
+  close_writer();
+  pipe.read_held();
+  CHECK(read == 0);
+  lent.clear();
+  REQUIRE(run_until([&] { return eofs == 1 && log->is_idle(); }));
+  CHECK(bytes_of(*log) == "hello");
+}
+
+TEST_CASE_FIXTURE(HeldPipeFixture, "output pipe: one that is held tells of bytes beyond the quota") {
+  write(std::string(1001, 'x'));
+  close_writer();
+  pipe.read_held();
+  CHECK(exceeded == 1);
+  CHECK(eofs == 1);
+  CHECK(log->size() == 1000);
+}
