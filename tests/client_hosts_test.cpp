@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <iterator>
 
 #include "client/hosts.hpp"
 #include "scratch_dir.hpp"
@@ -148,6 +149,16 @@ TEST_CASE("hosts: what cannot be read is told with its path and what to do") {
   CHECK(hosts.error().code == Errc::io);
   CHECK(hosts.error().message ==
         dir.path() + ": Is a directory; make it a file that you may read, or remove it");
+}
+
+TEST_CASE("hosts: the example in docs/hosts.md is right") {
+  std::ifstream file(RUNWIRE_SOURCE_ROOT "/docs/hosts.md");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const auto begin = text.find("```toml\n") + 8;
+  const auto hosts = parse_hosts(text.substr(begin, text.find("```", begin) - begin), "docs/hosts.md");
+  REQUIRE_MESSAGE(hosts.ok(), hosts.error().message);
+  CHECK(hosts->at("build1").connect_timeout == 500ms);
+  CHECK(hosts->at("web.prod").address.is_unix());
 }
 
 TEST_CASE("hosts: the file lies where XDG says") {
