@@ -41,6 +41,12 @@ Result<ReplyHeader> read_reply_header(JsonFields fields) {
   return header;
 }
 
+void write_error_reply(JsonWriter& json, const ErrorReply& error) {
+  json.text("filename", ReplyHeader{}.filename).number("len", 0);
+  json.null("code").null("signal");
+  write_error(json, error);
+}
+
 }  // namespace
 
 std::string to_json(const ReplyHeader& header) {
@@ -60,10 +66,14 @@ std::string to_json(const ReplyHeader& header) {
 
 std::string to_json(const ErrorReply& error) {
   JsonWriter json;
-  json.text("filename", ReplyHeader{}.filename).number("len", 0);
-  json.null("code").null("signal");
-  write_error(json, error);
+  write_error_reply(json, error);
   return std::move(json).finish();
+}
+
+std::string to_json_unasked(const ErrorReply& error) {
+  JsonWriter json;
+  write_error_reply(json, error);
+  return std::move(json.text("type", "error")).finish();
 }
 
 Result<ReplyHeader> parse_reply_header(std::string_view text) {

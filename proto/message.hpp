@@ -30,6 +30,8 @@ struct ReplyHeader {
 // REQUIRES: either `error`, or all of the optional fields but those of `usage`.
 std::string to_json(const ReplyHeader& header);
 std::string to_json(const ErrorReply& error);  // the header of an error frame
+// The same for a peer that has not yet said which protocol it speaks: it is an error in a session, too.
+std::string to_json_unasked(const ErrorReply& error);
 
 // Strict: an object without duplicate keys at any level, UTF-8, nested at most kMaxHeaderDepth deep, nothing
 // after it; `len` an integer 0..2^53; stdout + stderr, where present, equal to `len`; `error` without output and

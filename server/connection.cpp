@@ -61,7 +61,7 @@ void Connection::start() {
 
 void Connection::turn_away(const ErrorReply& error) {
   start();
-  send({frame_head(to_json(error))});
+  send({frame_head(to_json_unasked(error))});
   enter(State::finishing);
 }
 

@@ -227,7 +227,6 @@ void FrameSession::take(const Signal& signal) {
 void FrameSession::take(const Stop& stop) {
   auto* found = find(stop.id);
   if (found == nullptr) return;
-  flow_of(found->second, stop.stream).stopped = true;
   if (Job* job = context_.jobs.find(found->first)) job->stop_output(stop.stream);
 }
 

@@ -55,7 +55,6 @@ class FrameSession final : private JobListener {
     std::uint64_t window = 0;  // so much more may be sent
     bool starved = false;      // it waits for credit
     bool blocked = false;      // it stands in blocked_
-    bool stopped = false;
   };
   struct Command {
     std::string id;

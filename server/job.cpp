@@ -88,6 +88,8 @@ void Job::child_started(pid_t pid, ChildStreams streams) {
   start_deadlines();
   termination_.child_started();
   for (const int number : std::exchange(early_signals_, {})) group_.signal(number);
+  for (const StdStream stream : {StdStream::out, StdStream::err})
+    if (stopped_[stream == StdStream::err]) stop_output(stream);
   if (listener_ != nullptr) listener_->job_started(id_, pid);
 }
 
@@ -183,6 +185,7 @@ void Job::signal(int number) {
 void Job::resume_output(StdStream stream) { pipe_of(stream).resume(); }
 
 void Job::stop_output(StdStream stream) {
+  stopped_[stream == StdStream::err] = true;
   if (state_ != JobState::running && state_ != JobState::lingering) return;
   pipe_of(stream).close();
   settle(stream == StdStream::out ? kStdout : kStderr);

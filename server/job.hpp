@@ -156,6 +156,7 @@ class Job final : private ChildEvents {
   Termination termination_;  // of group_ and what has left it
   JobWishes wishes_;
   std::vector<int> early_signals_;
+  std::array<bool, 2> stopped_ = {false, false};  // stdout and stderr
   unsigned pending_ = kExit | kStdout | kStderr;
   std::optional<ChildEnd> end_;
   std::optional<Reason> ending_;     // why we end it; nothing while it may go on
