@@ -67,7 +67,7 @@ int run(std::string_view program, const std::vector<std::string>& words) {
     case Invocation::prompt:
       break;
   }
-  return run_prompt(plain_options(request), invocation->plain);
+  return run_prompt(request, invocation->plain);
 }
 
 }  // namespace

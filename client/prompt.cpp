@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "client/cli.hpp"
 #include "client/line_reader.hpp"
 #include "client/output.hpp"
 #include "client/session_shell.hpp"
@@ -37,7 +38,7 @@ template <class Shell> int run_lines(Shell& shell, const NextLine& next_line, bo
 
 // `interrupt`: null where nobody is there to press Ctrl-C.
 template <class Shell>
-int run_all(RemoteShell::Options options, Signals* interrupt, const NextLine& next_line) {
+int run_all(typename Shell::Options options, Signals* interrupt, const NextLine& next_line) {
   auto shell = Shell::open(std::move(options));
   if (!shell) return fail(shell.error());
   if (interrupt != nullptr) shell->obey(*interrupt);
@@ -47,7 +48,7 @@ int run_all(RemoteShell::Options options, Signals* interrupt, const NextLine& ne
   return status;
 }
 
-template <class Shell> int run_on_terminal(RemoteShell::Options options) {
+template <class Shell> int run_on_terminal(typename Shell::Options options) {
   auto interrupt = Signals::install({SIGINT});
   if (!interrupt) return fail(interrupt.error());
 #ifdef RUNWIRE_LIBEDIT
@@ -61,8 +62,7 @@ template <class Shell> int run_on_terminal(RemoteShell::Options options) {
   return run_all<Shell>(std::move(options), &*interrupt, [&] { return reader.next(); });
 }
 
-template <class Shell> int run_prompt_over(RemoteShell::Options options) {
-  options.says_status = true;
+template <class Shell> int run_prompt_over(typename Shell::Options options) {
   if (::isatty(STDIN_FILENO) == 1) return run_on_terminal<Shell>(std::move(options));
   LineReader reader(STDIN_FILENO, nullptr);
   return run_all<Shell>(std::move(options), nullptr, [&] { return reader.next(); });
@@ -70,9 +70,11 @@ template <class Shell> int run_prompt_over(RemoteShell::Options options) {
 
 }  // namespace
 
-int run_prompt(RemoteShell::Options options, bool plain) {
-  return plain ? run_prompt_over<RemoteShell>(std::move(options))
-               : run_prompt_over<SessionShell>(std::move(options));
+int run_prompt(const CommandRequest& request, bool plain) {
+  if (!plain) return run_prompt_over<SessionShell>(request);
+  RemoteShell::Options options = plain_options(request);
+  options.says_status = true;
+  return run_prompt_over<RemoteShell>(std::move(options));
 }
 
 }  // namespace runwire

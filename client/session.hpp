@@ -73,9 +73,9 @@ class Session {
   // ERRORS: as receive() and next(); protocol (it says what belongs to no command).
   Status catch_up();
 
-  // All is said: ends the connection without a reset.
+  // All is said: ends the connection without a reset. Nothing can be done with it afterwards.
   void close() { channel_.close_orderly(); }
-  // Ends it with a reset, as its destruction does: the server ends what runs. Nothing can be done with it afterwards.
+  // Ends it with a reset, as its destruction does: the server ends what runs.
   void abandon() { channel_.abandon(); }
 
  private:

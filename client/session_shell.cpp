@@ -8,15 +8,18 @@
 
 namespace runwire {
 
-Result<SessionShell> SessionShell::open(Options options) {
-  if (options.encoding.empty()) return SessionShell(std::move(options), std::nullopt);
-  auto encoding = Encoding::open(options.encoding);
+Result<SessionShell> SessionShell::open(Options request) {
+  if (request.encoding.empty()) return SessionShell(std::move(request), std::nullopt);
+  auto encoding = Encoding::open(request.encoding);
   if (!encoding) return encoding.error();
-  return SessionShell(std::move(options), std::move(*encoding));
+  return SessionShell(std::move(request), std::move(*encoding));
 }
 
-SessionShell::SessionShell(Options options, std::optional<Encoding> encoding)
-    : options_(std::move(options)), encoding_(std::move(encoding)) {}
+SessionShell::SessionShell(Options request, std::optional<Encoding> encoding)
+    : request_(std::move(request)), encoding_(std::move(encoding)) {
+  request_.shell = true;
+  request_.forwards_stdin = false;
+}
 
 // The one there was, if the server has kept it.
 Status SessionShell::keep_session() {
@@ -25,22 +28,22 @@ Status SessionShell::keep_session() {
   if (caught_up) return Ok{};
   session_.reset();
   if (caught_up.error().code != Errc::closed) return caught_up;
-  if (!options_.quiet) say("the server has closed the connection since the last command; connecting again");
+  if (!request_.quiet) say("the server has closed the connection since the last command; connecting again");
   return Ok{};
 }
 
 Status SessionShell::prepare_session() {
   RUNWIRE_TRY(keep_session());
   if (session_) return Ok{};
-  auto channel = connect_to_server(options_.address, options_.own_server_only, options_.connect_timeout);
+  auto channel = connect_to_server(request_.address, request_.own_server_only, request_.connect_timeout);
   if (!channel) return channel.error();
-  session_.emplace(std::move(*channel), kOutputWindow, options_.connect_timeout);
+  session_.emplace(std::move(*channel), kOutputWindow, request_.connect_timeout);
   const auto met = session_->await_hello();
   if (!met) {
     session_.reset();
-    return Error{met.error().code, to_string(options_.address) + ": " + met.error().message};
+    return Error{met.error().code, to_string(request_.address) + ": " + met.error().message};
   }
-  if (options_.verbose) say("connected to " + to_string(options_.address));
+  if (request_.verbose) say("connected to " + to_string(request_.address));
   return Ok{};
 }
 
@@ -50,36 +53,29 @@ bool SessionShell::connect() {
   return prepared.ok();
 }
 
-Outcome SessionShell::fail(const Error& error) const {
-  say(error.message);
-  return {kOwnFailureStatus, true};
-}
-
 Outcome SessionShell::run(const std::string& line) {
   if (interrupt_ != nullptr) interrupt_->take();  // one from before concerns nothing any more
-  const auto command = encoding_ ? encoding_->command.convert_exactly(line) : line;
-  if (!command) return fail(command.error());
-  const auto valid = check_shell_line(*command);
-  if (!valid) return fail(valid.error());
-  const auto prepared = prepare_session();
-  if (!prepared) return fail(prepared.error());
+  const auto command = prepare(line);
+  const auto prepared = command ? prepare_session() : command.error();
+  if (!prepared) {
+    say(prepared.error().message);
+    return {kOwnFailureStatus, true};
+  }
   const RelayEnding ending = relay(*command);
-  tell(ending, {options_.verbose, options_.quiet, options_.says_status});
+  tell(ending, {request_.verbose, request_.quiet, true});
   return {exit_status_of(ending), ending.failure || ending.refusal};
 }
 
-RelayEnding SessionShell::relay(const std::string& command) {
-  Start start;
-  start.id = std::to_string(++commands_);
-  start.shell = true;
-  start.len = command.size();
-  StdioRelay::Options options;
-  options.forwards_stdin = false;
-  options.output.encoding = encoding_ ? &*encoding_ : nullptr;
-  options.signals = interrupt_;
+Result<CommandStart> SessionShell::prepare(const std::string& line) {
+  RUNWIRE_TRY(check_shell_line(line));
+  return prepare_start(request_, {line, {}, request_.words.environment}, std::to_string(++commands_),
+                       encoding());
+}
+
+RelayEnding SessionShell::relay(const CommandStart& command) {
+  auto options = relay_options(request_, encoding(), interrupt_);
   options.escalates = true;
-  options.verbose = options_.verbose;
-  RelayEnding ending = StdioRelay(*session_, start, options).run(command);
+  RelayEnding ending = StdioRelay(*session_, command.start, options).run(command.payload);
   const bool session_is_over = ending.failure || (ending.refusal && ending.refusal->id.empty());
   if (session_is_over) session_.reset();
   if (ending.was_interrupted) ending.failure->message += "; the next command gets a new one";

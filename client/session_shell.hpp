@@ -6,18 +6,18 @@
 #include <optional>
 #include <string>
 
+#include "client/command_start.hpp"
 #include "client/remote_shell.hpp"
 #include "client/session.hpp"
-#include "client/stdio_relay.hpp"
 
 namespace runwire {
 
 class SessionShell {
  public:
-  using Options = RemoteShell::Options;
+  using Options = CommandRequest;  // for each line, which takes the place of its words and gets no stdin
 
   // ERRORS: invalid_argument (unknown encoding). It does not connect yet.
-  static Result<SessionShell> open(Options options);
+  static Result<SessionShell> open(Options request);
 
   // From now on Ctrl-C goes to the running command; the second one as TERM, the third ends the connection. `interrupt`
   // must outlive this.
@@ -34,13 +34,14 @@ class SessionShell {
   void close();
 
  private:
-  SessionShell(Options options, std::optional<Encoding> encoding);
+  SessionShell(Options request, std::optional<Encoding> encoding);
   Status prepare_session();
   Status keep_session();
-  RelayEnding relay(const std::string& command);
-  Outcome fail(const Error& error) const;
+  Result<CommandStart> prepare(const std::string& line);
+  RelayEnding relay(const CommandStart& command);
+  Encoding* encoding() { return encoding_ ? &*encoding_ : nullptr; }
 
-  Options options_;
+  Options request_;
   std::optional<Encoding> encoding_;
   std::optional<Session> session_;
   Signals* interrupt_ = nullptr;

@@ -33,6 +33,7 @@ RelayEnding StdioRelay::run(std::string_view payload) {
   Status turn = session_.send(start_, payload);
   while (turn.ok() && !is_over()) turn = take_turn();
   if (!turn.ok()) fail(turn.error());
+  if (turn.ok() && options_.ends_session) session_.close();
   drain();
   return std::move(ending_);
 }
@@ -47,7 +48,7 @@ void StdioRelay::fail(const Error& error) {
 
 Status StdioRelay::take_turn() {
   RUNWIRE_TRY(hear());
-  if (is_over()) return settle(StdStream::out, output_.finish());
+  if (is_over()) return Ok{};
   RUNWIRE_TRY(session_.flush());
   Watched watched = watch();
   if (::poll(watched.data(), watched.size(), session_.milliseconds_to_wake()) < 0) {
@@ -92,11 +93,7 @@ Status StdioRelay::hear() {
 
 Status StdioRelay::take(const SessionEvent& event) {
   const auto* error = std::get_if<SessionError>(&event.message);
-  if (error != nullptr && error->id.empty()) {
-    ending_.refusal = *error;
-    ending_.json = event.json;
-    return Ok{};
-  }
+  if (error != nullptr && error->id.empty()) return end(event);
   RUNWIRE_TRY(command_.take(event.message, session_.hello() ? session_.hello()->limits.stdin_window : 0));
   if (error != nullptr) return take_error(event);
   if (const auto* output = std::get_if<Output>(&event.message))
@@ -108,22 +105,23 @@ Status StdioRelay::take(const SessionEvent& event) {
     if (options_.verbose) say("started, process " + std::to_string(started->pid));
     return settle(StdStream::out, output_.tell(event.json));
   }
-  if (const auto* exit = std::get_if<Exit>(&event.message)) {
-    ending_.exit = *exit;
-    ending_.json = event.json;
-  }
-  return Ok{};
+  return command_.has_exited() ? end(event) : Status(Ok{});
+}
+
+// By its exit, or by an error instead of it.
+Status StdioRelay::end(const SessionEvent& event) {
+  if (const auto* exit = std::get_if<Exit>(&event.message)) ending_.exit = *exit;
+  if (const auto* error = std::get_if<SessionError>(&event.message)) ending_.refusal = *error;
+  ending_.json = event.json;
+  RUNWIRE_TRY(settle(StdStream::out, output_.finish()));
+  return settle(StdStream::out, output_.tell(event.json));
 }
 
 // About the command: before its start, that it never will. Afterwards it is about something that was asked of it.
 Status StdioRelay::take_error(const SessionEvent& event) {
-  const auto& error = std::get<SessionError>(event.message);
-  if (command_.is_started()) {
-    say("the server says of the command: " + error.error.error + ": " + error.error.message);
-    return Ok{};
-  }
-  ending_.refusal = error;
-  ending_.json = event.json;
+  if (!command_.is_started()) return end(event);
+  const ErrorReply& error = std::get<SessionError>(event.message).error;
+  say("the server says of the command: " + error.error + ": " + error.message);
   return Ok{};
 }
 

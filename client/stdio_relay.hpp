@@ -31,6 +31,7 @@ class StdioRelay {
     Signals* signals = nullptr;  // to be forwarded; null: none. Outlives this
     bool escalates = false;      // the second interrupt in a row is sent as TERM
     bool verbose = false;
+    bool ends_session = false;  // as soon as the command has ended; else the session can be used again
   };
 
   // For the command `start`, which has an id. REQUIRES: `session` has no command that runs, and outlives this.
@@ -49,6 +50,7 @@ class StdioRelay {
   pollfd watch_output(StdStream stream);
   Status hear();
   Status take(const SessionEvent& event);
+  Status end(const SessionEvent& event);
   Status take_error(const SessionEvent& event);
   Status obey_signals();
   Status forward_stdin();

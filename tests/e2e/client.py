@@ -183,15 +183,24 @@ class SessionPeer:
             pass
         return message
 
+    def read_but(self, kind):
+        while (message := self.read())["type"] == kind:
+            pass
+        return message
+
     def say(self, kind, payload=b"", **fields):
         self.connection.sendall(frame({"type": kind, **fields}, payload))
 
-    def meet(self, **hello):
-        """Preface, both hellos, and the start, which is not answered."""
+    def meet_client(self, **hello):
+        """Preface and both hellos."""
         assert self.read_exactly(4) == b"\0RW\1"
         self.hello = self.read()
         assert self.hello["type"] == "hello", self.hello
         self.say("hello", **({"v": 1, "boot": "0" * 32, "server": "fake", "ping_ms": 0} | hello))
+
+    def meet(self, **hello):
+        """These and the start, which is not answered."""
+        self.meet_client(**hello)
         return self.await_start()
 
     def await_start(self):

@@ -14,7 +14,7 @@ import threading
 import time
 import unittest
 
-from client import ClientCase, environment, frame, original_server, program, reply
+from client import ClientCase, SessionPeer, environment, frame, original_server, program, reply
 from daemon import SANITIZER, DaemonCase, until
 from plain import DEADLINE_S
 from process import is_alive
@@ -231,24 +231,180 @@ class PlainPrompt(PromptCase):
         terminal.leave()
 
 
+class SessionPrompt(PromptCase):
+    def session_prompt(self, *plays, **how):
+        """A prompt whose lines are commands of one session, each played by one of `plays`."""
+
+        def script(connection):
+            peer = SessionPeer(connection)
+            peer.meet_client()
+            for play in plays:
+                peer.await_start()
+                peer.started()
+                play(peer)
+            peer.await_end()
+
+        return self.terminal(self.serve(script).address, **how)
+
+    def test_it_runs_what_is_typed_on_one_session_and_leaves_at_ctrl_d(self):
+        def echo(peer):
+            self.assertNotIn("stdin", peer.start)
+            peer.output(peer.start["payload"])
+            peer.exit()
+
+        terminal = self.session_prompt(echo, echo)
+        terminal.run(b"one")
+        self.assertEqual(terminal.output(3), b"one")
+        terminal.run("größe".encode())
+        self.assertEqual(terminal.output(7), "größe".encode())
+        self.assertEqual(terminal.leave(), (0, b""))
+
+    def test_output_is_shown_while_the_command_runs(self):
+        seen = threading.Event()
+
+        def play(peer):
+            peer.output(b"part")
+            self.assertTrue(seen.wait(DEADLINE_S))
+            peer.exit(7)
+
+        terminal = self.session_prompt(play)
+        terminal.run(b"x")
+        self.assertEqual(terminal.output(4), b"part")
+        seen.set()
+        terminal.await_shown(b"runwire: exit status 7\r\n")
+        self.assertEqual(terminal.leave(), (7, b""))
+
+    def test_ctrl_c_is_the_commands_and_the_session_stays(self):
+        ready = threading.Event()
+
+        def play(peer):
+            ready.set()
+            self.assertEqual(peer.read_until("signal")["signal"], "INT")
+            peer.exit(None, signal="INT", reason="signal")
+
+        terminal = self.session_prompt(play, lambda peer: peer.exit())
+        terminal.run(b"sleep 1000")
+        self.assertTrue(ready.wait(DEADLINE_S))
+        terminal.type(CTRL_C)
+        terminal.await_shown(b"runwire: killed by signal INT (exit status 130)\r\n")
+        terminal.run(b"true")
+        self.assertEqual(terminal.leave(), (0, b""))
+
+    def test_the_second_ctrl_c_is_a_term_and_the_third_closes_the_connection(self):
+        heard = []
+
+        def play(peer):
+            heard.append("start")
+            with contextlib.suppress(ConnectionError, EOFError):
+                while True:
+                    heard.append(peer.read_until("signal")["signal"])
+            heard.append("gone")
+
+        terminal = self.session_prompt(play)
+        terminal.run(b"stubborn")
+        for word in ("start", "INT", "TERM"):
+            until(lambda: heard and heard[-1] == word, f"{word} to arrive")
+            terminal.type(CTRL_C)
+        terminal.await_shown(b"runwire: interrupted: the connection is closed, so that the server ends the command; the next ")
+        until(lambda: heard[-1] == "gone", "the connection to end")
+
+    def test_ctrl_c_is_heard_while_nobody_reads_the_output(self):
+        def play(peer):
+            peer.output(b"x" * (1 << 20))
+            self.assertEqual(peer.read_until("signal")["signal"], "INT")
+            peer.exit(130)
+
+        terminal = self.session_prompt(play)
+        terminal.run(b"yes")
+        until(lambda: waiting_bytes(terminal.process.stdout) > 60000, "the client to have filled the pipe")
+        terminal.type(CTRL_C)
+        self.assertEqual(terminal.output(1 << 20), b"x" * (1 << 20))
+        terminal.await_shown(b"runwire: exit status 130\r\n")
+
+    def test_a_lost_connection_is_told_and_the_next_command_makes_a_new_one(self):
+        def script(connection, code):
+            peer = SessionPeer(connection)
+            peer.meet_client()
+            peer.await_start()
+            if code is not None:
+                peer.started(), peer.exit(code)
+                peer.await_end()
+
+        server = self.serve(lambda link: script(link, None), lambda link: script(link, 5))
+        terminal = self.terminal(server.address)
+        terminal.run(b"one")
+        terminal.await_shown(b"the server closed the connection; what became of the command is unknown")
+        terminal.run(b"two")
+        self.assertEqual(terminal.leave(), (5, b""))
+
+    def test_a_connection_closed_while_nobody_typed_is_told_and_made_again(self):
+        def script(connection, code):
+            peer = SessionPeer(connection)
+            peer.meet_client()
+            peer.await_start(), peer.started(), peer.exit(code)
+            if code:
+                peer.await_end()
+
+        server = self.serve(lambda link: script(link, 0), lambda link: script(link, 6))
+        terminal = self.terminal(server.address)
+        terminal.run(b"one")
+        server.await_end_of_connection()
+        terminal.run(b"two")
+        terminal.await_shown(b"the server has closed the connection since the last command; connecting again")
+        self.assertEqual(terminal.leave(), (6, b""))
+
+    def test_no_server_is_told_before_anything_can_be_typed(self):
+        terminal = self.terminal("unix:/nonexistent")
+        self.assertNotIn(PROMPT, terminal.await_shown(b"no such socket; start runwired"))
+        self.assertEqual(terminal.process.wait(DEADLINE_S), 255)
+
+    def test_what_is_no_session_is_told_before_anything_can_be_typed(self):
+        terminal = self.terminal(self.serve(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad\r\n")).address)
+        self.assertNotIn(PROMPT, terminal.await_shown(b"is it a runwired that listens there?"))
+        self.assertEqual(terminal.process.wait(DEADLINE_S), 255)
+
+
 class PromptAndDaemon(PromptCase, DaemonCase):
     def setUp(self):
         super().setUp()
         self.daemon = self.start()
 
+    def interrupt(self, terminal, name):
+        """Has it run a command and presses Ctrl-C; gives the command's pid."""
+        bell = self.bell(name)
+        terminal.run(f"echo $$ > {bell}; exec sleep 1000".encode())
+        (pid,) = bell.wait()
+        terminal.type(CTRL_C)
+        return int(pid)
+
     def test_ctrl_c_ends_the_running_command_and_comes_back_to_the_prompt(self):
-        for address in (self.daemon.tcp, self.daemon.unix):
+        for number, address in enumerate((self.daemon.tcp, self.daemon.unix)):
             with self.subTest(address):
-                bell = self.bell(f"bell-{address == self.daemon.tcp}")
                 terminal = self.terminal(address)
-                terminal.run(f"echo $$ > {bell}; sleep 1000".encode())
-                (pid,) = bell.wait()
-                terminal.type(CTRL_C)
-                terminal.await_shown(b"interrupted: the connection is closed, so that the server ends the command")
-                until(lambda: not is_alive(int(pid)), "the interrupted command to end")
+                pid = self.interrupt(terminal, f"bell-{number}")
+                terminal.await_shown(b"runwire: killed by signal INT (exit status 130)")
+                until(lambda: not is_alive(pid), "the interrupted command to end")
                 terminal.run(b"echo next")
                 self.assertEqual(terminal.output(5), b"next\n")
                 self.assertEqual(terminal.leave(), (0, b""))
+
+    def test_ctrl_c_closes_a_plain_connection_and_comes_back_to_the_prompt(self):
+        for number, address in enumerate((self.daemon.tcp, self.daemon.unix)):
+            with self.subTest(address):
+                terminal = self.plain_terminal(address)
+                pid = self.interrupt(terminal, f"bell-{number}")
+                terminal.await_shown(b"interrupted: the connection is closed, so that the server ends the command")
+                until(lambda: not is_alive(pid), "the interrupted command to end")
+                terminal.run(b"echo next")
+                self.assertEqual(terminal.output(5), b"next\n")
+                self.assertEqual(terminal.leave(), (0, b""))
+
+    def test_output_is_shown_while_the_command_runs(self):
+        terminal, gate = self.terminal(self.daemon.tcp), self.gate()
+        terminal.run(f"echo 1; read x < {gate}; echo 2".encode())
+        self.assertEqual(terminal.output(2), b"1\n")
+        gate.open()
+        self.assertEqual(terminal.output(2), b"2\n")
 
     def test_two_prompts_work_side_by_side(self):
         first, second = self.terminal(self.daemon.tcp), self.terminal(self.daemon.tcp)
