@@ -13,6 +13,7 @@ class ProcessGroup {
 
   pid_t leader() const { return leader_; }
   void leader_was_reaped() { reaped_ = true; }
+  bool leader_is_reaped() const { return reaped_; }
 
   // Sends `signal` to every member. Once the leader is reaped its number may be given to a stranger, so then
   // it is sent only while no process has that number: a number that still names a group is not given away as a

@@ -1,0 +1,136 @@
+#include "server/process_tree.hpp"
+
+#include <unistd.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+
+#include "server/descriptor.hpp"
+
+namespace runwire {
+namespace {
+
+// Members by their places in the table, with all that descends from them.
+class Members {
+ public:
+  explicit Members(const ProcessTable& table) : table_(table), is_member_(table.all().size(), false) {}
+
+  bool has(std::size_t place) const { return is_member_[place]; }
+
+  void add(std::size_t place) {
+    take(place);
+    while (!unvisited_.empty()) {
+      const std::size_t parent = unvisited_.back();
+      unvisited_.pop_back();
+      for (const std::size_t child : table_.children_of(table_.all()[parent].pid)) take(child);
+    }
+  }
+
+  std::vector<Process> living() const {
+    std::vector<Process> living;
+    for (std::size_t place = 0; place < is_member_.size(); ++place)
+      if (is_member_[place] && table_.all()[place].is_alive) living.push_back(table_.all()[place]);
+    return living;
+  }
+
+ private:
+  void take(std::size_t place) {
+    const pid_t pid = table_.all()[place].pid;
+    if (is_member_[place] || pid == 1 || pid == getpid()) return;
+    is_member_[place] = true;
+    unvisited_.push_back(place);
+  }
+
+  const ProcessTable& table_;
+  std::vector<bool> is_member_;
+  std::vector<std::size_t> unvisited_;
+};
+
+int open_process(pid_t pid) {
+#ifdef SYS_pidfd_open
+  return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+#else
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+bool send(int process, int number) {
+#ifdef SYS_pidfd_send_signal
+  return syscall(SYS_pidfd_send_signal, process, number, nullptr, 0) == 0;
+#else
+  return process < 0 && number < 0;
+#endif
+}
+
+// A number may be given away between the look and the signal, but not to what a descriptor stands for: so first that,
+// then whether it is the one. Without such descriptors (before Linux 5.3, or where there is none left) a moment stays.
+bool signal_one(const Process& process, int number) {
+  const Descriptor descriptor(open_process(process.pid));
+  const bool is_gone = descriptor.get() < 0 && errno == ESRCH;
+  if (is_gone || !ProcessTable::still_lives(process)) return false;
+  return descriptor.get() < 0 ? kill(process.pid, number) == 0 : send(descriptor.get(), number);
+}
+
+}  // namespace
+
+void ProcessTree::leader_was_reaped() {
+  group_.leader_was_reaped();
+  reaped_at_ = uv_hrtime();
+}
+
+// A number that still names a group or a session is not given away; where a process is seen that has the number of a
+// leader that was reaped before, nothing of the group was left.
+bool ProcessTree::owns_number(const ProcessTable& table) const {
+  if (group_.leader() == 0) return false;
+  const bool may_be_given_away = group_.leader_is_reaped() && table.seen_at() >= reaped_at_;
+  return !may_be_given_away || table.find(group_.leader()) == nullptr;
+}
+
+std::vector<Process> ProcessTree::find(ProcessTable& table) const {
+  Members members(table);
+  const std::vector<Process>& all = table.all();
+  const pid_t leader = owns_number(table) ? group_.leader() : -1;
+  for (std::size_t place = 0; place < all.size(); ++place)
+    if (all[place].pid == leader || all[place].group == leader || all[place].session == leader)
+      members.add(place);
+  for (std::size_t place = 0; place < all.size() && !mark_.empty(); ++place)
+    if (!members.has(place) && table.mark_of(place) == mark_) members.add(place);
+  return members.living();
+}
+
+std::vector<pid_t> ProcessTree::members(ProcessTable& table) const {
+  table.look(signalled_at_);
+  std::vector<pid_t> pids;
+  for (const Process& member : find(table)) pids.push_back(member.pid);
+  return pids;
+}
+
+std::size_t ProcessTree::signal(int number, ProcessTable& table) {
+  table.look(signalled_at_);
+  const bool has_group = !group_.is_empty();
+  group_.signal(number);
+  signalled_at_ = uv_hrtime();
+  if (!table.is_known()) return has_group ? 1 : 0;
+  const pid_t leader = owns_number(table) ? group_.leader() : -1;
+  const std::vector<Process> members = find(table);
+  return static_cast<std::size_t>(std::count_if(members.begin(), members.end(), [&](const Process& member) {
+    return member.pid == leader || member.group == leader || signal_one(member, number);
+  }));
+}
+
+std::size_t ProcessTree::count(ProcessTable& table) const {
+  table.look(signalled_at_);
+  if (!table.is_known()) return group_.is_empty() ? 0 : 1;
+  const std::vector<Process> members = find(table);
+  return static_cast<std::size_t>(std::count_if(members.begin(), members.end(), ProcessTable::still_lives));
+}
+
+}  // namespace runwire

@@ -1,0 +1,55 @@
+// All processes of one command, wherever they went: its group and session, what descends from those, and what holds
+// the command's mark in its environment. The mark is what finds a daemon, which has called setsid() and whose parent is
+// gone.
+//
+// What is not found, and so not signalled and not counted: a process that has left the session, whose parent is gone,
+// and that was executed with an environment without the mark (`env -i`, sudo), has overwritten its environment, or does
+// not let us read it (another user's, setuid). Nor one that came to be since the last look: who wants a command to be
+// gone signals it until count() says 0.
+//
+// Where the system does not tell of processes (see process_table.hpp) this is the group alone.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/process_group.hpp"
+#include "server/process_table.hpp"
+
+namespace runwire {
+
+class ProcessTree {
+ public:
+  ProcessTree() = default;
+  // `mark` is kMarkName=VALUE, as SpawnSpec has it; empty where the command was given none.
+  explicit ProcessTree(ProcessGroup group, std::string mark = {}) : group_(group), mark_(std::move(mark)) {}
+
+  const ProcessGroup& group() const { return group_; }
+  void leader_was_reaped();
+
+  // Those that live. Never this process, nor the first.
+  std::vector<pid_t> members(ProcessTable& table) const;
+
+  // To the group and to every other member, once to each; returns how many got it. A member is signalled only if it is
+  // still the process that was found, and not another that has got its number.
+  std::size_t signal(int number, ProcessTable& table);
+
+  // How many live, seen after the last signal(). Zombies do not count.
+  std::size_t count(ProcessTable& table) const;
+
+ private:
+  std::vector<Process> find(ProcessTable& table) const;
+  bool owns_number(const ProcessTable& table) const;
+
+  ProcessGroup group_;
+  std::string mark_;
+  std::uint64_t reaped_at_ = 0;     // the leader, by uv_hrtime()
+  std::uint64_t signalled_at_ = 0;  // uv_hrtime()
+};
+
+}  // namespace runwire
