@@ -91,13 +91,16 @@ class Spawner {
 
 // The portable spawner, over uv_spawn(). It cannot tell a child's usage: libuv reaps without asking for it. It finds a
 // program before the child is there to exec it, and takes for a script, which the shell must run, what may be executed
-// and begins with a line of text that is not "#!".
+// and begins with a line of text that is not "#!". It takes no orphans: libuv reaps the children that it has started,
+// and no others.
 std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop);
 
-// Linux only, and where clone(2) does what it needs; else null. Starts children without copying the daemon and without waiting for them, and tells their
-// usage. It reaps every child of the process, so it cannot stand beside another spawner, and it takes SIGCHLD from a
-// descriptor: every thread that exists already must have that signal blocked. It must outlive the Childs it has given
-// out, and the loop must run on until uv_run() returns 0 before it dies.
+// Linux only, and where clone(2) does what it needs; else null. Starts children without copying the daemon and without
+// waiting for them, and tells their usage. While it lives this process takes in the orphans of its children (prctl(2),
+// PR_SET_CHILD_SUBREAPER) and it reaps them when they end; it reaps every child of the process, so it cannot stand
+// beside another spawner. It takes SIGCHLD from a descriptor: every thread that exists already must have that signal
+// blocked. It must outlive the Childs it has given out, and the loop must run on until uv_run() returns 0 before it
+// dies.
 std::unique_ptr<Spawner> make_native_spawner(uv_loop_t* loop);
 
 }  // namespace runwire

@@ -2,6 +2,7 @@
 #ifdef __linux__
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -127,6 +128,21 @@ class ChildSignal {
   struct sigaction action_before_ {};
   sigset_t set_{}, before_{};
   Descriptor fd_;
+};
+
+// Makes this process the parent of what a command leaves behind, instead of init: so it is seen whose those are.
+class Subreaper {
+ public:
+  Subreaper() {
+    prctl(PR_GET_CHILD_SUBREAPER, &before_);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+  }
+  Subreaper(const Subreaper&) = delete;
+  Subreaper& operator=(const Subreaper&) = delete;
+  ~Subreaper() { prctl(PR_SET_CHILD_SUBREAPER, before_); }
+
+ private:
+  int before_ = 0;
 };
 
 double milliseconds(const timeval& time) {
@@ -386,7 +402,7 @@ class NativeSpawner final : public Spawner {
   void end(const Ended& ended) {
     const SpawnFailure failure = end_of_birth(ended.pid);
     const auto found = children_.extract(ended.pid);
-    if (!found) return;  // an orphan that came to us because we are the first process of a container
+    if (!found) return;  // an orphan
     const Started started = found.mapped();
     if (started.child == nullptr) return;
     started.child->record = nullptr;
@@ -422,6 +438,7 @@ class NativeSpawner final : public Spawner {
     return {stage, uv_translate_sys_error(birth.start.failed_errno), path};
   }
 
+  const Subreaper subreaper_;
   const bool can_share_;  // its table of descriptors, with a child
   Descriptor null_;
   LowDescriptors low_;

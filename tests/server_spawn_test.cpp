@@ -15,6 +15,7 @@
 
 #include "server/descriptor.hpp"
 #include "server/process_group.hpp"
+#include "server/process_table.hpp"
 #include "server/script.hpp"
 #include "server/spawn.hpp"
 #include "tests/job_fixture.hpp"
@@ -649,16 +650,75 @@ TEST_CASE_FIXTURE(Native, "spawn, native: tells what a child has used of the pro
   CHECK(*watched->usage.user_ms + *watched->usage.sys_ms > 0);
 }
 
-TEST_CASE_FIXTURE(
-    Native,
-    "spawn, native: reaps orphans that come to it, as to a container's first process, and tells nobody") {
-  REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+int takes_orphans() {
+  int takes = 0;
+  REQUIRE(prctl(PR_GET_CHILD_SUBREAPER, &takes) == 0);
+  return takes;
+}
+
+std::size_t children_of_ours() {
+  ProcessTable table;
+  table.look(0);
+  return table.children_of(getpid()).size();
+}
+
+TEST_CASE_FIXTURE(Native, "spawn, native: takes in orphans and reaps them, and tells nobody") {
   Lifeline orphan(dir);
   run(spec("(" + orphan.hold() + "exec >&- 2>&-; exec sleep 0.02) & exit 3"));
   CHECK(watched->status == ExitStatus::exited(3));
   CHECK(run_until([&] { return orphan.is_gone() && !has_child(); }));
   CHECK(run(spec("exit 4")).status == ExitStatus::exited(4));
-  prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+TEST_CASE_FIXTURE(Native,
+                  "spawn, native: an orphan is our child now, and lives on when its command is forgotten") {
+  Lifeline orphan(dir);
+  const pid_t pid =
+      std::stoi(output_of("(" + orphan.hold() + "exec sleep 1000) </dev/null >/dev/null 2>&1 & echo $!"));
+  REQUIRE(run_until([&] { return orphan.has_come(); }));
+  child.reset();
+  CHECK(run(spec("exit 4")).status == ExitStatus::exited(4));
+  ProcessTable table;
+  table.look(0);
+  REQUIRE(table.find(pid) != nullptr);
+  CHECK(table.find(pid)->parent == getpid());
+  CHECK(table.find(pid)->is_alive);
+  kill(pid, SIGKILL);
+  CHECK(run_until([] { return !has_child(); }));
+  CHECK(orphan.is_gone());
+}
+
+TEST_CASE_FIXTURE(Native,
+                  "spawn, native: a hundred orphans that end beside a hundred children are all reaped") {
+  const Descriptor gate(open_fifo(dir.path("gate"), O_RDWR)),
+      other_gate(open_fifo(dir.path("other"), O_RDWR));
+  std::vector<std::unique_ptr<Watched>> all;
+  std::vector<std::unique_ptr<Child>> children;
+  for (int i = 0; i < 100; ++i) {
+    all.push_back(std::make_unique<Watched>());
+    children.push_back(spawner->spawn(spec("exec 8<gate; read line <&8"), *all.back()));
+  }
+  run(spec("i=0; while [ $((i+=1)) -le 100 ]; do (exec 8<other; read line <&8) & done"));
+  CHECK(run_until([] { return children_of_ours() == 200; }));
+  const std::string lines(100, '\n');
+  REQUIRE(write(other_gate.get(), lines.data(), lines.size()) == 100);
+  CHECK(run_until([] { return children_of_ours() == 100; }));
+  REQUIRE(write(gate.get(), lines.data(), lines.size()) == 100);
+  CHECK(run_until([&] {
+    return std::all_of(all.begin(), all.end(), [](const auto& one) { return one->is_over(); }) &&
+           !has_child();
+  }));
+}
+
+TEST_CASE("spawn, native: orphans are taken in as long as there is a spawner that reaps them") {
+  REQUIRE(takes_orphans() == 0);
+  {
+    const Native test;
+    CHECK(takes_orphans() == 1);
+  }
+  CHECK(takes_orphans() == 0);
+  const OverUv other;
+  CHECK(takes_orphans() == 0);
 }
 
 TEST_CASE_FIXTURE(
