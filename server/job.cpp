@@ -44,19 +44,20 @@ ErrorReply reply_to(const SpawnFailure& failure, JobWishes wishes) {
 
 }  // namespace
 
-Job::Job(JobId id, ConnectionId client, OutputStore& store, JobTerms terms, JobSink& sink,
-         JobListener* listener)
+Job::Job(JobId id, ConnectionId client, const Shared& shared, JobTerms terms, JobListener* listener)
     : id_(id),
       client_(client),
-      store_(store),
+      store_(shared.store),
       terms_(std::move(terms)),
-      sink_(sink),
+      sink_(shared.sink),
       listener_(listener),
       quota_{terms_.max_output_bytes},
-      stdout_pipe_(store, quota_, events_of(kStdout)),
-      stderr_pipe_(store, quota_, events_of(kStderr)),
-      input_(store.loop(), input_events()),
-      termination_(store.loop(), group_, terms_.mark, [this] { on_termination_over(); }) {}
+      stdout_pipe_(store_, quota_, events_of(kStdout)),
+      stderr_pipe_(store_, quota_, events_of(kStderr)),
+      input_(store_.loop(), input_events()),
+      termination_(store_.loop(), tree_, shared.processes,
+                   terms_.mark.empty() ? Termination::Reach::group : Termination::Reach::all,
+                   [this] { on_termination_over(); }) {}
 
 OutputPipe::Events Job::events_of(Part part) {
   return {[this](std::size_t bytes) { on_output(bytes); }, [this, part] { settle(part); },
@@ -80,14 +81,14 @@ void Job::start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes) {
 
 void Job::child_started(pid_t pid, ChildStreams streams) {
   log::debug("started").add("job", static_cast<std::int64_t>(id_)).add("pid", pid);
-  group_ = ProcessGroup(pid);
+  tree_ = ProcessTree(ProcessGroup(pid), terms_.mark);
   enter(JobState::running);
   open_output(StdStream::out, streams.out);
   open_output(StdStream::err, streams.err);
   if (streams.in >= 0) input_.open(streams.in);
   start_deadlines();
   termination_.child_started();
-  for (const int number : std::exchange(early_signals_, {})) group_.signal(number);
+  for (const int number : std::exchange(early_signals_, {})) tree_.group().signal(number);
   for (const StdStream stream : {StdStream::out, StdStream::err})
     if (stopped_[stream == StdStream::err]) stop_output(stream);
   if (listener_ != nullptr) listener_->job_started(id_, pid);
@@ -125,14 +126,14 @@ void Job::child_failed(const SpawnFailure& failure) {
       .add("stage", failure.stage)
       .add("errno", uv_err_name(failure.error));
   error_ = reply_to(failure, wishes_);
-  group_.leader_was_reaped();
+  tree_.leader_was_reaped();
   stdout_pipe_.close();
   stderr_pipe_.close();
   settle(kExit | kStdout | kStderr);
 }
 
 void Job::child_exited(const ChildEnd& end) {
-  group_.leader_was_reaped();
+  tree_.leader_was_reaped();
   end_ = end;
   input_.close();
   timeout_timer_.reset();
@@ -179,7 +180,7 @@ void Job::signal(int number) {
   if (state_ < JobState::running)
     early_signals_.push_back(number);
   else
-    group_.signal(number);
+    tree_.group().signal(number);
 }
 
 void Job::resume_output(StdStream stream) { pipe_of(stream).resume(); }

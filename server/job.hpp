@@ -21,8 +21,8 @@
 #include "server/job_request.hpp"
 #include "server/output_log.hpp"
 #include "server/output_pipe.hpp"
-#include "server/process_group.hpp"
 #include "server/process_state.hpp"
+#include "server/process_tree.hpp"
 #include "server/spawn.hpp"
 #include "server/termination.hpp"
 #include "server/uv_handle.hpp"
@@ -74,10 +74,16 @@ enum class JobState { waiting, starting, running, lingering, finished, over };
 
 class Job final : private ChildEvents {
  public:
-  // REQUIRES: store and sink outlive the Job, and so does the listener unless forget_listener() is called. Null: nobody
+  // What all jobs share.
+  struct Shared {
+    OutputStore& store;
+    ProcessTable& processes;
+    JobSink& sink;
+  };
+
+  // REQUIRES: what is shared outlives the Job, and so does the listener unless forget_listener() is called. Null: nobody
   // follows it.
-  Job(JobId id, ConnectionId client, OutputStore& store, JobTerms terms, JobSink& sink,
-      JobListener* listener = nullptr);
+  Job(JobId id, ConnectionId client, const Shared& shared, JobTerms terms, JobListener* listener = nullptr);
 
   // Before start(), for an output that is kept: it is read only then, which spares a short command's
   // pipes the loop, or from watch_output() on. That must be called soon: a pipe that is full stops the command.
@@ -102,7 +108,7 @@ class Job final : private ChildEvents {
   JobId id() const { return id_; }
   ConnectionId client() const { return client_; }
   JobState state() const { return state_; }
-  bool wants_processor() const { return runwire::wants_processor(group_.leader()); }
+  bool wants_processor() const { return runwire::wants_processor(tree_.group().leader()); }
   bool has_kill_due() const { return termination_.is_under_way(); }
   bool holds_pipe() const { return stdout_pipe_.is_open() || stderr_pipe_.is_open(); }
   void drop_leftover();  // closes them; the background process gets SIGPIPE when it next writes
@@ -152,8 +158,8 @@ class Job final : private ChildEvents {
   OutputPipe stdout_pipe_, stderr_pipe_;
   InputPipe input_;
   std::unique_ptr<Child> child_;
-  ProcessGroup group_;
-  Termination termination_;  // of group_ and what has left it
+  ProcessTree tree_;
+  Termination termination_;  // of tree_
   JobWishes wishes_;
   std::vector<int> early_signals_;
   std::array<bool, 2> stopped_ = {false, false};  // stdout and stderr

@@ -33,7 +33,8 @@ std::optional<JobId> JobTable::submit(ConnectionId client, JobRequest request, J
   const JobId id = ++last_id_;
   JobSink& sink = *this;
   request.terms.max_output_bytes = limits_.max_output_bytes;
-  auto job = std::make_unique<Job>(id, client, store_, request.terms, sink, listener);
+  auto job =
+      std::make_unique<Job>(id, client, Job::Shared{store_, processes_, sink}, request.terms, listener);
   jobs_.emplace(id, Entry{std::move(job), std::move(request)});
   by_client_.emplace(client, id);
   queue_.push(client, id);

@@ -90,6 +90,7 @@ class JobTable final : private JobSink {
   void bound_leftovers();
 
   OutputStore& store_;
+  ProcessTable processes_;
   JobClients& clients_;
   Spawner& spawner_;
   const JobLimits limits_;

@@ -12,9 +12,9 @@ constexpr int kMaxKills = 25;  // a process that the kernel holds fast does not 
 
 }  // namespace
 
-Termination::Termination(uv_loop_t* loop, const ProcessGroup& group, std::string mark,
+Termination::Termination(uv_loop_t* loop, ProcessTree& tree, ProcessTable& processes, Reach reach,
                          std::function<void()> on_over)
-    : loop_(loop), group_(group), mark_(std::move(mark)), on_over_(std::move(on_over)) {}
+    : loop_(loop), tree_(tree), processes_(processes), reach_(reach), on_over_(std::move(on_over)) {}
 
 void Termination::begin(unsigned grace_ms) {
   if (!std::exchange(has_begun_, true)) signal(SIGTERM);
@@ -54,9 +54,16 @@ void Termination::conclude(std::size_t left) {
   on_over_();
 }
 
-void Termination::signal(int number) const { group_.signal(number); }
+void Termination::signal(int number) {
+  if (reaches_all())
+    tree_.signal(number, processes_);
+  else
+    tree_.group().signal(number);
+}
 
-std::size_t Termination::count() const { return group_.is_empty() ? 0 : 1; }
+std::size_t Termination::count() const {
+  return reaches_all() ? tree_.count(processes_) : tree_.group().is_empty() ? 0 : 1;
+}
 
 void Termination::start_timer(std::uint64_t ms) {
   if (!timer_) timer_ = make_timer(loop_, this);

@@ -9,18 +9,21 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <string>
 
-#include "server/process_group.hpp"
+#include "server/process_table.hpp"
+#include "server/process_tree.hpp"
 #include "server/uv_handle.hpp"
 
 namespace runwire {
 
 class Termination {
  public:
-  // `on_over` is called, once, when is_under_way() has become false again; perhaps within look(). REQUIRES: `group`
-  // outlives the Termination.
-  Termination(uv_loop_t* loop, const ProcessGroup& group, std::string mark, std::function<void()> on_over);
+  enum class Reach { group, all };
+
+  // `on_over` is called, once, when is_under_way() has become false again; perhaps within look(). REQUIRES: `tree` and
+  // `processes` outlive the Termination.
+  Termination(uv_loop_t* loop, ProcessTree& tree, ProcessTable& processes, Reach reach,
+              std::function<void()> on_over);
   Termination(const Termination&) = delete;
   Termination& operator=(const Termination&) = delete;
 
@@ -30,7 +33,7 @@ class Termination {
 
   bool has_begun() const { return has_begun_; }
   bool is_under_way() const { return timer_ != nullptr; }
-  bool reaches_all() const { return !mark_.empty(); }
+  bool reaches_all() const { return reach_ == Reach::all; }
 
   // The leader has gone and nothing of it is to be waited for: from now on looks whether anything is left.
   void look();
@@ -40,15 +43,16 @@ class Termination {
 
  private:
   void on_time();
-  void signal(int number) const;
+  void signal(int number);
   std::size_t count() const;
   void kill();
   void start_timer(std::uint64_t ms);
   void conclude(std::size_t left);
 
   uv_loop_t* loop_;
-  const ProcessGroup& group_;
-  const std::string mark_;
+  ProcessTree& tree_;
+  ProcessTable& processes_;
+  const Reach reach_;
   std::function<void()> on_over_;
   bool has_begun_ = false;
   int kills_ = 0;

@@ -108,7 +108,7 @@ template <class SpawnerKind> class JobFixtureOf : public StoreFixture, private J
     result.reset();
     over = false;
     JobSink& sink = *this;
-    job = std::make_unique<Job>(1, 1, store, JobTerms{max_output}, sink);
+    job = std::make_unique<Job>(1, 1, Job::Shared{store, processes, sink}, JobTerms{max_output});
     job->start(*spawner, spec);
     return *job;
   }
@@ -122,6 +122,7 @@ template <class SpawnerKind> class JobFixtureOf : public StoreFixture, private J
   std::string out() { return bytes_of(*result->stdout_log); }
   std::string err() { return bytes_of(*result->stderr_log); }
 
+  ProcessTable processes;
   std::unique_ptr<SpawnerKind> spawner = make_spawner();
   std::unique_ptr<Job> job;
   std::optional<JobResult> result;
