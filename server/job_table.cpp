@@ -65,19 +65,26 @@ void JobTable::start(JobId id) {
   spec_.command = {};
 }
 
+// A command that is alone has the loop to itself, and much output would wait for nothing.
 void JobTable::hold_output_of(Job& job) {
+  watch_older_ones();
+  const bool is_alone = queue_.empty() && youngest_.empty();
+  youngest_.push_back({job.id(), uv_now(store_.loop()) + kHoldMs});
+  if (is_alone) return;
   job.hold_output();
-  holding_.push_back({job.id(), uv_now(store_.loop()) + kHoldMs});
   if (uv_is_active(as_handle(watch_timer_.get())) == 0)
     uv_timer_start(watch_timer_.get(), deliver<&JobTable::watch_older_ones>, kHoldMs, 0);
 }
 
 void JobTable::watch_older_ones() {
   const std::uint64_t now = uv_now(store_.loop());
-  for (; !holding_.empty() && holding_.front().due_ms <= now; holding_.pop_front())
-    if (Job* job = find(holding_.front().id)) job->watch_output();
-  if (!holding_.empty())
-    uv_timer_start(watch_timer_.get(), deliver<&JobTable::watch_older_ones>, holding_.front().due_ms - now,
+  for (; !youngest_.empty(); youngest_.pop_front()) {
+    Job* job = find(youngest_.front().id);
+    if (job != nullptr && youngest_.front().due_ms > now) break;
+    if (job != nullptr) job->watch_output();
+  }
+  if (!youngest_.empty())
+    uv_timer_start(watch_timer_.get(), deliver<&JobTable::watch_older_ones>, youngest_.front().due_ms - now,
                    0);
 }
 

@@ -104,11 +104,12 @@ class JobTable final : private JobSink {
   RetireList<Job> retired_;
   AfterTurn dispatch_;
   YoungWindow young_;
-  struct Holding {
+  struct Youngest {
     JobId id;
     std::uint64_t due_ms;  // loop time
   };
-  std::deque<Holding> holding_;  // by age; some have ended already
+  std::deque<Youngest>
+      youngest_;  // whole replies' commands that are no older than kHoldMs; some have ended already
   Handle<uv_timer_t> watch_timer_;
   Handle<uv_prepare_t> before_poll_;  // active while commands wait for a place
 };

@@ -12,8 +12,8 @@
 namespace runwire {
 namespace {
 
-constexpr int kReadsAtOnce =
-    32;  // then others have their turn: a background process may write without an end
+// Then others have their turn: a background process may write without an end.
+constexpr int kReadsAtOnce = 32;
 
 }  // namespace
 
@@ -61,7 +61,7 @@ bool OutputPipe::read_once() {
 }
 
 void OutputPipe::watch() {
-  if (held_.get() >= 0) open(held_.release(), *log_);
+  if (held_.get() >= 0) open(held_.release());
 }
 
 void OutputPipe::start_reading() {

@@ -44,7 +44,7 @@ class OutputPipe {
   // The same, but hands on all that is read; the quota is not touched.
   void open(int fd, Relay relay);
 
-  // The same for a command that is likely to end soon, all of whose output is wanted only then: the loop is told
+  // As into a log, for a command that is likely to end soon, all of whose output is wanted only then: the loop is told
   // nothing of the pipe, and nothing is read, before read_held() or watch().
   void hold(int fd, OutputLog& log);
   void read_held();  // reads what is there; if that is not all, watches

@@ -1,3 +1,5 @@
+#include <fcntl.h>
+
 #include "server/job_table.hpp"
 #include "tests/job_fixture.hpp"
 
@@ -91,6 +93,18 @@ TEST_CASE_FIXTURE(PuppetTable, "job table: a command starts in a later turn than
   wait_for_starts(1);
   CHECK(table->running() == 1);
   CHECK(table->queued() == 0);
+}
+
+TEST_CASE_FIXTURE(PuppetTable, "job table: whoever fills a pipe beside others is read from before it ends") {
+  for (const char* command : {"a", "b"}) submit(1, command);
+  wait_for_starts(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    CAPTURE(i);
+    const int end = puppet(i).ends[0];
+    fcntl(end, F_SETFL, O_NONBLOCK);
+    while (::write(end, "x", 1) == 1) continue;
+    CHECK(run_until([end] { return ::write(end, "x", 1) == 1; }));
+  }
 }
 
 TEST_CASE_FIXTURE(PuppetTable,
