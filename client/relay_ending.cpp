@@ -36,9 +36,9 @@ void tell(const RelayEnding& ending, const Talk& talk) {
   if (ending.exit) tell_exit(*ending.exit, ending.json, talk);
   if (ending.refusal) {
     const ErrorReply& error = ending.refusal->error;
-    say(ending.was_started
-            ? "the server ended the session: " + error.error + ": " + error.message + kUnknownOutcome
-            : describe(error));
+    const bool was_running = ending.was_started && ending.refusal->id.empty();
+    say(was_running ? "the server ended the session: " + error.error + ": " + error.message + kUnknownOutcome
+                    : describe(error));
   }
   if (ending.failure) say(ending.failure->message);
 }

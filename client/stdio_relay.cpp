@@ -93,9 +93,10 @@ Status StdioRelay::hear() {
 
 Status StdioRelay::take(const SessionEvent& event) {
   const auto* error = std::get_if<SessionError>(&event.message);
-  if (error != nullptr && error->id.empty()) return end(event);
-  RUNWIRE_TRY(command_.take(event.message, session_.hello() ? session_.hello()->limits.stdin_window : 0));
-  if (error != nullptr) return take_error(event);
+  const bool about_the_session = error != nullptr && error->id.empty();
+  if (!about_the_session)
+    RUNWIRE_TRY(command_.take(event.message, session_.hello() ? session_.hello()->limits.stdin_window : 0));
+  if (error != nullptr) return end(event);
   if (const auto* output = std::get_if<Output>(&event.message))
     return command_.is_stopped(output->stream)
                ? Status(Ok{})
@@ -115,14 +116,6 @@ Status StdioRelay::end(const SessionEvent& event) {
   ending_.json = event.json;
   RUNWIRE_TRY(settle(StdStream::out, output_.finish()));
   return settle(StdStream::out, output_.tell(event.json));
-}
-
-// About the command: before its start, that it never will. Afterwards it is about something that was asked of it.
-Status StdioRelay::take_error(const SessionEvent& event) {
-  if (!command_.is_started()) return end(event);
-  const ErrorReply& error = std::get<SessionError>(event.message).error;
-  say("the server says of the command: " + error.error + ": " + error.message);
-  return Ok{};
 }
 
 Status StdioRelay::obey_signals() {

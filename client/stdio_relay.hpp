@@ -51,7 +51,6 @@ class StdioRelay {
   Status hear();
   Status take(const SessionEvent& event);
   Status end(const SessionEvent& event);
-  Status take_error(const SessionEvent& event);
   Status obey_signals();
   Status forward_stdin();
   std::size_t stdin_bytes_wanted() const;
