@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <optional>
 
 #ifdef __linux__
 #include <dirent.h>
@@ -85,21 +86,6 @@ std::string read_environment(pid_t pid) {
   return words;
 }
 
-bool is_mark(std::string_view word) {
-  return word.starts_with(kMarkName) && word.substr(kMarkName.size(), 1) == "=";
-}
-
-std::string read_mark(pid_t pid) {
-  const std::string words = read_environment(pid);
-  for (std::size_t at = 0; at < words.size();) {
-    const std::size_t end = std::min(words.find('\0', at), words.size());
-    const std::string_view word = std::string_view(words).substr(at, end - at);
-    if (is_mark(word)) return std::string(word);
-    at = end + 1;
-  }
-  return {};
-}
-
 struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
 };
@@ -107,9 +93,23 @@ struct CloseDirectory {
 #else
 
 std::optional<Process> read_process(pid_t) { return std::nullopt; }
-std::string read_mark(pid_t) { return {}; }
+std::string read_environment(pid_t) { return {}; }
 
 #endif
+
+bool is_mark(std::string_view word) {
+  return word.starts_with(kMarkName) && word.substr(kMarkName.size(), 1) == "=";
+}
+
+std::string_view mark_in(std::string_view words) {
+  for (std::size_t at = 0; at < words.size();) {
+    const std::size_t end = std::min(words.find('\0', at), words.size());
+    const std::string_view word = words.substr(at, end - at);
+    if (is_mark(word)) return word;
+    at = end + 1;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -118,10 +118,10 @@ void ProcessTable::look(std::uint64_t since) {
   const std::uint64_t age = now - seen_at_;
   if (is_known_ && seen_at_ >= since && age <= std::max(kShareNs, kCostFactor * cost_)) return;
   seen_at_ = now;
-  all_.clear();
+  const std::vector<Process> before = std::exchange(all_, {});
   walk();
   sort();
-  marks_.assign(all_.size(), std::nullopt);
+  keep_marks(before, std::exchange(marks_, {}));
   cost_ = uv_hrtime() - now;
 }
 
@@ -152,6 +152,17 @@ void ProcessTable::sort() {
   std::sort(by_parent_.begin(), by_parent_.end());
 }
 
+void ProcessTable::keep_marks(const std::vector<Process>& before, std::vector<Mark> marks) {
+  marks_.resize(all_.size());
+  std::size_t old = 0;
+  for (std::size_t place = 0; place < all_.size(); ++place) {
+    while (old < before.size() && before[old].pid < all_[place].pid) ++old;
+    if (old == before.size()) return;
+    const bool is_same = before[old].pid == all_[place].pid && before[old].started == all_[place].started;
+    if (is_same && marks[old].known == Knowledge::lasting) marks_[place] = std::move(marks[old]);
+  }
+}
+
 const Process* ProcessTable::find(pid_t pid) const {
   const auto found =
       std::lower_bound(all_.begin(), all_.end(), pid,
@@ -167,13 +178,16 @@ std::vector<std::size_t> ProcessTable::children_of(pid_t pid) const {
 }
 
 const std::string& ProcessTable::mark_of(std::size_t place) {
-  std::optional<std::string>& mark = marks_[place];
-  if (mark) return *mark;
-  const std::uint64_t began = uv_hrtime();
+  Mark& mark = marks_[place];
   const Process& process = all_[place];
-  mark = process.is_alive && !process.is_kernels ? read_mark(process.pid) : "";
+  if (mark.known != Knowledge::none || !process.is_alive || process.is_kernels) return mark.word;
+  const std::uint64_t began = uv_hrtime();
+  const std::string words = read_environment(process.pid);
+  // Nothing at all is also what is read in the middle of an exec.
+  mark.known = words.empty() ? Knowledge::until_next_look : Knowledge::lasting;
+  mark.word = mark_in(words);
   cost_ += uv_hrtime() - began;
-  return *mark;
+  return mark.word;
 }
 
 bool ProcessTable::still_lives(const Process& process) {

@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,7 +42,8 @@ class ProcessTable {
   std::vector<std::size_t> children_of(pid_t pid) const;  // places in all()
 
   // The word NAME=VALUE by kMarkName in its environment as it was at its exec; empty where there is none, or where we
-  // may not read it. Read when it is asked for, once for a look: so it may already be another process's.
+  // may not read it. Read when it is asked for, so it may already be another process's; and once for each process,
+  // because who is marked once belongs to the command also where it has a new environment since.
   // REQUIRES: place < all().size()
   const std::string& mark_of(std::size_t place);
 
@@ -51,14 +51,21 @@ class ProcessTable {
   static bool still_lives(const Process& process);
 
  private:
+  enum class Knowledge { none, until_next_look, lasting };
+  struct Mark {
+    Knowledge known = Knowledge::none;
+    std::string word = {};
+  };
+
   void walk();
   void sort();
+  void keep_marks(const std::vector<Process>& before, std::vector<Mark> marks);
 
   bool is_known_ = false;
   std::uint64_t seen_at_ = 0;  // when the walk began
   std::uint64_t cost_ = 0;     // in nanoseconds, of the walk and of the environments
   std::vector<Process> all_;   // by pid
-  std::vector<std::optional<std::string>> marks_;
+  std::vector<Mark> marks_;    // by the same places
   std::vector<std::pair<pid_t, std::size_t>> by_parent_;
 };
 

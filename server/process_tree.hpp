@@ -3,8 +3,8 @@
 // gone.
 //
 // What is not found, and so not signalled and not counted: a process that has left the session, whose parent is gone,
-// and that was executed with an environment without the mark (`env -i`, sudo), has overwritten its environment, or does
-// not let us read it (another user's, setuid). Nor one that came to be since the last look: who wants a command to be
+// and whose mark was never seen: it was executed with another environment (`env -i`, sudo), has overwritten its own, or
+// does not let us read it (another user's, setuid). Nor one that came to be since the last look: who wants a command to be
 // gone signals it until count() says 0.
 //
 // Where the system does not tell of processes (see process_table.hpp) this is the group alone.

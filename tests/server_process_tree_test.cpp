@@ -150,6 +150,21 @@ TEST_CASE_FIXTURE(TreeFixture,
 }
 
 TEST_CASE_FIXTURE(TreeFixture,
+                  "process tree: who was seen with the mark stays a member, whatever it executes then") {
+  Lifeline before(dir, "before"), after(dir, "after");
+  const Gate gate(dir);
+  Command& command = start(daemonized("(" + before.hold() + gate.wait() + "exec 9>&-; exec env -i sh -c \"" +
+                                      sleeper(after) + "\") & exit"));
+  REQUIRE((comes(before) && run_until([&] { return command.is_over(); })));
+  REQUIRE(run_until([&] { return command.tree.count(table) == 1; }));
+  gate.open_it();
+  REQUIRE(comes(after));
+  table.look(uv_hrtime());
+  CHECK(command.tree.signal(SIGKILL, table) == 1);
+  CHECK(goes(after));
+}
+
+TEST_CASE_FIXTURE(TreeFixture,
                   "process tree: strangers of the same user are never signalled, whatever they resemble") {
   Lifeline escaped(dir);
   Command& command = start(daemonized(sleeper(escaped)) + "exec sleep 1000");
