@@ -158,29 +158,35 @@ Stop read_stop(JsonFields& fields, std::span<const StdStream> allowed) {
   return {needed_id(fields), read_stream(fields, allowed)};
 }
 
+Signal read_signal_message(JsonFields& fields) {
+  payload_of(fields, 0);
+  return {needed_id(fields), read_signal(fields)};
+}
+
 template <class Message> Message read_bare(JsonFields& fields) {
   payload_of(fields, 0);
   return {};
 }
 
-// An unknown type. ERRORS: it may not be passed over.
-template <class Message> Result<Message> read_unknown(JsonFields& fields, std::string_view type) {
+// An unknown type, with `most` bytes behind it at most. ERRORS: it may not be passed over.
+template <class Message>
+Result<Message> read_unknown(JsonFields& fields, std::string_view type, std::uint64_t most) {
   if (!fields.flag("optional")) return broken("unknown type " + shown(type));
-  return Message(Optional{payload_of(fields, kMaxPayloadBytes)});
+  return Message(Optional{payload_of(fields, most)});
 }
 
 Result<ClientMessage> read_client_message(JsonFields& fields, std::string_view type) {
   if (type == "stdin") return ClientMessage(read_stdin(fields));
   if (type == "start") return ClientMessage(read_start(fields));
   if (type == "credit") return ClientMessage(read_credit(fields, kOutputs));
-  if (type == "signal") return ClientMessage(Signal{needed_id(fields), read_signal(fields)});
+  if (type == "signal") return ClientMessage(read_signal_message(fields));
   if (type == "stop") return ClientMessage(read_stop(fields, kOutputs));
   if (type == "ping") return ClientMessage(read_bare<Ping>(fields));
   if (type == "pong") return ClientMessage(read_bare<Pong>(fields));
   if (type == "hello") return ClientMessage(read_client_hello(fields));
   if (std::find(std::begin(kReservedTypes), std::end(kReservedTypes), type) != std::end(kReservedTypes))
     return ClientMessage(Reserved{std::string(type), optional_id(fields), payload_of(fields)});
-  return read_unknown<ClientMessage>(fields, type);
+  return read_unknown<ClientMessage>(fields, type, kMaxSessionPayloadBytes);
 }
 
 // --- from the server ---
@@ -257,7 +263,7 @@ Result<ServerMessage> read_server_message(JsonFields& fields, std::string_view t
   if (type == "error") return ServerMessage(read_session_error(fields));
   if (type == "stop") return ServerMessage(read_stop(fields, kInput));
   if (type == "hello") return ServerMessage(read_server_hello(fields));
-  return read_unknown<ServerMessage>(fields, type);
+  return read_unknown<ServerMessage>(fields, type, kMaxPayloadBytes);
 }
 
 // Reads a header whose "type" `read` understands.
