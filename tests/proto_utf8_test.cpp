@@ -55,3 +55,13 @@ TEST_CASE("utf-8: overlong forms are none") {
        {"\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xe0\x9f\xbf", "\xf0\x80\x80\xaf", "\xf0\x8f\xbf\xbf"})
     CHECK(utf8_character(text) == 0);
 }
+
+TEST_CASE("utf-8: a text is one where all of its characters are") {
+  for (const std::string text : {"", "a", "caf\xc3\xa9", "\xe4\xb8\xad\xe6\x96\x87", "\xf0\x9f\x98\x80"}) {
+    CHECK(is_utf8(text));
+    CHECK_FALSE(is_utf8(text + "\xff"));
+    CHECK_FALSE(is_utf8("\xc3" + text));
+    CHECK_FALSE(is_utf8("a\x80" + text));
+  }
+  CHECK(is_utf8(std::string_view("a\0b", 3)));
+}

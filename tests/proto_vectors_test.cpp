@@ -13,6 +13,7 @@
 #include "proto/frame_reader.hpp"
 #include "proto/message.hpp"
 #include "proto/opening.hpp"
+#include "proto/session_message.hpp"
 
 using namespace runwire;
 
@@ -141,33 +142,173 @@ void append_error(std::string& text, const ErrorReply& error) {
   append(text, "retry_ms", error.retry_ms);
 }
 
-// The words of `means`.
+void append_usage(std::string& text, const Usage& usage) {
+  append(text, "wall_ms", usage.wall_ms);
+  append(text, "user_ms", usage.user_ms);
+  append(text, "sys_ms", usage.sys_ms);
+  append(text, "max_rss_kb", usage.max_rss_kb);
+}
+
+void append_status(std::string& text, const ExitStatus& status) {
+  if (status.by_signal())
+    append(text, "signal", signal_name(status.signal()));
+  else
+    append(text, "code", std::optional(status.code()));
+}
+
+// The words of `means` for a reply.
 std::string describe(const ReplyHeader& header) {
   std::string text;
   append(text, "filename", header.filename);
   append(text, "len", std::optional(header.len));
   append(text, "stdout", header.stdout_bytes);
   append(text, "stderr", header.stderr_bytes);
-  if (header.status && header.status->by_signal())
-    append(text, "signal", signal_name(header.status->signal()));
-  else if (header.status)
-    append(text, "code", std::optional(header.status->code()));
+  if (header.status) append_status(text, *header.status);
   if (header.reason) append(text, "reason", std::string(name_of(*header.reason)));
   if (header.truncated) text += " truncated";
   if (header.cut) text += " cut";
-  append(text, "wall_ms", header.usage.wall_ms);
-  append(text, "user_ms", header.usage.user_ms);
-  append(text, "sys_ms", header.usage.sys_ms);
-  append(text, "max_rss_kb", header.usage.max_rss_kb);
+  append_usage(text, header.usage);
   if (header.error) append_error(text, *header.error);
   if (header.original) text += " original";
   return text.substr(1);
 }
 
-// Words that are meant as they stand, but for bytes beyond ASCII in hex behind an "error=".
+void append_stream(std::string& text, StdStream stream) {
+  append(text, "stream", std::string(name_of(stream)));
+}
+
+void append_size(std::string& text, std::string_view key, std::uint64_t value) {
+  append(text, key, std::optional(value));
+}
+
+void append_payload(std::string& text, std::uint64_t len) {
+  if (len > 0) append_size(text, "len", len);
+}
+
+// The words of `means` for each message of a session.
+struct Meaning {
+  std::string operator()(const ClientHello& hello) const {
+    std::string text = "hello";
+    append(text, "window", hello.window);
+    return text;
+  }
+  std::string operator()(const Start& start) const {
+    std::string text = named("start", start.id);
+    if (start.shell) text += " shell";
+    if (start.argc > 0) append_size(text, "argc", start.argc);
+    if (start.envc > 0) append_size(text, "envc", start.envc);
+    if (start.clear_env) text += " clear_env";
+    append(text, "cwd", start.cwd);
+    if (start.takes_stdin) text += " stdin";
+    if (start.reply == ReplyForm::whole) text += " reply=whole";
+    if (start.linger != Linger::grace) append(text, "linger", std::string(name_of(start.linger)));
+    append(text, "timeout_ms", start.timeout_ms);
+    append(text, "idle_ms", start.idle_ms);
+    append(text, "unsupported", start.unsupported);
+    append_payload(text, start.len);
+    return text;
+  }
+  std::string operator()(const StdinBytes& input) const {
+    std::string text = named("stdin", input.id);
+    append_size(text, "off", input.off);
+    if (input.eof) text += " eof";
+    append_payload(text, input.len);
+    return text;
+  }
+  std::string operator()(const Signal& signal) const {
+    std::string text = named("signal", signal.id);
+    append(text, "signal", signal_name(signal.signal));
+    return text;
+  }
+  std::string operator()(const Stop& stop) const {
+    std::string text = named("stop", stop.id);
+    append_stream(text, stop.stream);
+    return text;
+  }
+  std::string operator()(const Credit& credit) const {
+    std::string text = named("credit", credit.id);
+    append_stream(text, credit.stream);
+    append_size(text, "bytes", credit.bytes);
+    return text;
+  }
+  std::string operator()(const Ping&) const { return "ping"; }
+  std::string operator()(const Pong&) const { return "pong"; }
+  std::string operator()(const Reserved& reserved) const {
+    std::string text = named("later " + reserved.type, reserved.id);
+    append_payload(text, reserved.len);
+    return text;
+  }
+  std::string operator()(const Optional& optional) const {
+    std::string text = "passed-over";
+    append_payload(text, optional.len);
+    return text;
+  }
+  std::string operator()(const ServerHello& hello) const {
+    std::string text = "hello";
+    append(text, "boot", hello.boot);
+    append(text, "server", hello.server);
+    append_size(text, "header", hello.limits.header);
+    append_size(text, "payload", hello.limits.payload);
+    append_size(text, "depth", hello.limits.depth);
+    append_size(text, "stdin_window", hello.limits.stdin_window);
+    append_size(text, "ping_ms", hello.ping_ms);
+    return text;
+  }
+  std::string operator()(const Started& started) const {
+    std::string text = named("started", started.id);
+    append(text, "pid", std::optional(started.pid));
+    if (started.existing) text += " existing";
+    return text;
+  }
+  std::string operator()(const Output& output) const {
+    std::string text = named("output", output.id);
+    append_stream(text, output.stream);
+    append_size(text, "off", output.off);
+    append_payload(text, output.len);
+    return text;
+  }
+  std::string operator()(const Exit& exit) const {
+    std::string text = named("exit", exit.id);
+    append_status(text, exit.status);
+    append(text, "core", exit.core);
+    if (exit.reason) append(text, "reason", std::string(name_of(*exit.reason)));
+    append_size(text, "stdout", exit.stdout_bytes);
+    append_size(text, "stderr", exit.stderr_bytes);
+    if (exit.truncated) text += " truncated";
+    if (exit.cut) text += " cut";
+    append(text, "survivors", exit.survivors);
+    append_usage(text, exit.usage);
+    append_payload(text, exit.len);
+    return text;
+  }
+  std::string operator()(const SessionError& error) const {
+    std::string text = named("error", error.id);
+    append_error(text, error.error);
+    return text;
+  }
+
+ private:
+  static std::string named(std::string type, const std::string& id) {
+    append(type, "id", id);
+    return type;
+  }
+};
+
+// Words that are meant as they stand; bytes beyond ASCII are in hex, at the end and behind "= ".
 std::string expected_meaning(const std::string& words) {
-  const auto hex = words.find("error= ");
-  return hex == words.npos ? words : words.substr(0, hex + 6) + pieces(words.substr(hex + 7));
+  const auto hex = words.find("= ");
+  return hex == words.npos ? words : words.substr(0, hex + 1) + pieces(words.substr(hex + 2));
+}
+
+// What a reader makes of it: its meaning, or why it is refused.
+struct Judged {
+  std::string meaning, refusal;
+};
+
+template <class Message> Judged judge(const Result<Message>& parsed) {
+  if (parsed.ok()) return {std::visit(Meaning{}, *parsed), ""};
+  CHECK(parsed.error().code == Errc::protocol);
+  return {"", parsed.error().message};
 }
 
 Opening opening_named(const std::string& name) {
@@ -226,4 +367,23 @@ TEST_CASE("vectors: every opening is judged as it should be") {
     INFO(line.rest);
     CHECK(judge_opening(pieces(line.rest)) == opening_named(line.keyword));
   }
+}
+
+TEST_CASE("vectors: every message of a session means what it should, or is refused for the right reason") {
+  std::string name;
+  Judged judged;
+  int count = 0;
+  for (const auto& [keyword, rest] : read_lines("sessions.txt")) {
+    INFO(name);
+    if (keyword == "case") name = rest;
+    if (keyword == "client") judged = judge(parse_client_message(pieces(rest)));
+    if (keyword == "server") judged = judge(parse_server_message(pieces(rest)));
+    if (keyword != "means" && keyword != "malformed") continue;
+    ++count;
+    INFO(judged.refusal);
+    CHECK(judged.meaning == (keyword == "means" ? expected_meaning(rest) : ""));
+    CHECK(judged.refusal.substr(0, rest.size()) == (keyword == "malformed" ? rest : ""));
+    judged = {"no header", "no header"};
+  }
+  CHECK(count >= 115);
 }
