@@ -1,0 +1,192 @@
+"""A slow reader hurts only itself: windows for each stream of each command, or as the transport takes it."""
+
+import statistics
+import time
+import unittest
+
+import process
+from daemon import is_sanitized, until
+from session_case import KIB, MIB, PREFACE, SessionCase, message, start
+
+SANITIZER_SLACK_KB = 48 * KIB  # AddressSanitizer keeps freed memory for a while
+
+
+class FlowCase(SessionCase):
+    def watch_memory(self):
+        self.assert_serves(self.daemon.tcp)
+        self.resident = process.kilobytes(self.daemon.pid, "VmRSS")
+        process.forget_peak(self.daemon.pid)
+
+    def assert_peak_below(self, kilobytes):
+        grown = process.kilobytes(self.daemon.pid, "VmHWM") - self.resident
+        self.assertLess(grown, kilobytes + (SANITIZER_SLACK_KB if is_sanitized() else 0), f"more than {self.resident} KB")
+
+
+class Windows(FlowCase):
+    def test_never_more_than_the_window_is_sent_and_each_byte_of_credit_is_one_byte(self):
+        connection = self.raw(PREFACE + message("hello", v=1, window=1000))
+        connection.receive()
+        connection.send(start("exec yes", id="a"))
+        total, expected = 0, 1000
+        for credit in (0, 1, 1, 999, 5000, 65536):
+            if credit:
+                connection.tell("credit", id="a", stream="stdout", bytes=credit)
+                expected += credit
+            while total < expected:
+                header, payload = connection.receive()
+                total += len(payload)
+            self.assertEqual(total, expected)
+        for _ in range(5):
+            connection.tell("ping")
+            self.assertEqual(connection.receive()[0]["type"], "pong")
+
+    def test_each_stream_has_its_own_window(self):
+        client = self.session(window=1000)
+        command = client.start("yes & head -c 1000 /dev/zero >&2; wait")
+        self.wait_for(client, lambda: command.got == {"stdout": 1000, "stderr": 1000})
+
+    def test_credit_of_any_size_is_counted_without_overflow(self):
+        client = self.session(window=1000)
+        command = client.start("head -c 1000000 /dev/zero")
+        for _ in range(5):
+            command.tell("credit", stream="stdout", bytes=1 << 53)
+        self.wait_for(client, lambda: command.end)
+        self.assertEqual(command.got["stdout"], 1_000_000)
+
+    def test_a_window_of_0_lets_nothing_through_before_there_is_credit(self):
+        connection = self.raw(PREFACE + message("hello", v=1, window=0))
+        connection.receive()
+        connection.send(start("echo hi", id="a") + message("ping"))
+        self.assertEqual([header["type"] for header, _ in connection.receive_until("pong")][-1], "pong")
+        connection.tell("credit", id="a", stream="stdout", bytes=3)
+        received = connection.receive_until("exit")
+        self.assertIn(b"hi\n", [payload for _, payload in received])
+
+
+class SlowReader(FlowCase):
+    """promise 25, for sessions"""
+
+    def test_one_stopped_subscriber_among_ten_on_one_connection(self):
+        """promise 25: it is a window that stops it."""
+        self.watch_memory()
+        client = self.session(window=64 * KIB)
+        stopped, *others = [client.start("exec yes") for _ in range(10)]
+        while any(command.got["stdout"] < 5 * MIB for command in others):
+            for command in others:
+                for stream, piece in command.pieces:
+                    command.tell("credit", stream=stream, bytes=len(piece))
+                command.pieces.clear()
+            client.receive()
+        self.assertEqual(stopped.got["stdout"], 64 * KIB)
+        self.assert_peak_below(8 * KIB)
+        client.link.close()
+
+    def test_one_stopped_subscriber_among_ten_on_connections_of_their_own(self):
+        """promise 25: it is the transport that stops it."""
+        self.watch_memory()
+        stopped = self.raw()
+        stopped.send(start("exec yes", id="a"))
+        others = [self.session(self.daemon.addresses[number % 2]) for number in range(9)]
+        commands = [client.start("exec yes") for client in others]
+        for client, command in zip(others, commands):
+            while command.got["stdout"] < 5 * MIB:
+                client.receive()
+                command.pieces.clear()
+        self.assert_peak_below(16 * KIB)
+        for client in others:
+            client.link.close()
+        stopped.close()
+
+    def test_one_that_reads_a_little_at_a_time_delays_nobody(self):
+        """promise 25"""
+        slow = self.raw()
+        slow.send(start("exec yes", id="a"))
+        client = self.session()
+        times = []
+        for _ in range(30):
+            slow.exactly(1000)
+            began = time.monotonic()
+            self.assert_session_works(client)
+            times.append(time.monotonic() - began)
+        self.assertLess(statistics.median(times), 0.05)
+        slow.close()
+
+    def test_output_that_nobody_reads_stops_the_command_not_the_daemon(self):
+        """promise 25, promise 26"""
+        self.watch_memory()
+        connections = [self.raw(address=self.daemon.addresses[number % 2]) for number in range(30)]
+        for connection in connections:
+            connection.send(start("exec yes", id="a") + start("exec yes >&2", id="b"))
+        until(lambda: len(self.daemon.commands()) == 60, "all to run")
+        self.assertLess(self.idle_cpu(), 0.4)
+        self.assert_peak_below(60 * KIB)
+        self.assert_serves(self.daemon.tcp)
+        for connection in connections:
+            connection.close()
+
+    def idle_cpu(self):
+        """Once all wait for their readers."""
+        until(lambda: all(process.state(pid) == "S" for pid in self.daemon.commands()), "all commands to be blocked")
+        return self.daemon.cpu_during(1)
+
+    def test_a_flood_leaves_room_for_others_on_the_same_connection(self):
+        """promise 35"""
+        client = self.session(window=256 * KIB)
+        floods = [client.start("exec yes") for _ in range(8)]
+        echo = client.start("cat", stdin=True)
+        times = []
+        for _ in range(50):
+            began = time.monotonic()
+            echo.write(b"x")
+            while not echo.pieces:
+                client.receive()
+                for flood in floods:
+                    for stream, piece in flood.pieces:
+                        flood.tell("credit", stream=stream, bytes=len(piece))
+                    flood.pieces.clear()
+            times.append(time.monotonic() - began)
+            echo.pieces.clear()
+        self.assertLess(statistics.median(times), 0.25 if is_sanitized() else 0.05)
+        client.link.close()
+
+
+class Spawning(FlowCase):
+    def test_it_stalls_no_one(self):
+        """promise 33: an echo beside constant starts, with 500 idle connections."""
+        idle = [self.raw() for _ in range(500)]
+        client, starter = self.session(), self.session()
+        echo, times = client.start("cat", stdin=True), []
+        for _ in range(100):
+            command = starter.start("true")
+            began = time.monotonic()
+            echo.write(b"x")
+            self.wait_for(client, lambda: echo.pieces)
+            times.append(time.monotonic() - began)
+            echo.pieces.clear()
+            command.wait()
+        self.assertLess(sorted(times)[97], 0.1 if is_sanitized() else 0.02)
+        self.assertEqual(len(idle), 500)
+        client.link.close()
+
+    def test_its_cost_stays_flat_with_many_children(self):
+        """promise 34"""
+        client = self.session()
+        few = self.median_run(client)
+        many = [self.session() for _ in range(2)]
+        sleepers = [client.start("exec sleep 1000") for client in many for _ in range(450)]
+        until(lambda: len(process.children(self.daemon.pid)) == len(sleepers), "all of them to run", deadline_s=40)
+        self.assertLess(self.median_run(client), few * 2 + 0.005)
+        for each in many:
+            each.link.close()
+
+    def median_run(self, client):
+        times = []
+        for _ in range(40):
+            began = time.monotonic()
+            self.run_line(client, ["true"])
+            times.append(time.monotonic() - began)
+        return statistics.median(times)
+
+
+if __name__ == "__main__":
+    unittest.main()
