@@ -45,13 +45,21 @@ class Windows(FlowCase):
         command = client.start("yes & head -c 1000 /dev/zero >&2; wait")
         self.wait_for(client, lambda: command.got == {"stdout": 1000, "stderr": 1000})
 
-    def test_credit_of_any_size_is_counted_without_overflow(self):
-        client = self.session(window=1000)
-        command = client.start("head -c 1000000 /dev/zero")
-        for _ in range(5):
-            command.tell("credit", stream="stdout", bytes=1 << 53)
-        self.wait_for(client, lambda: command.end)
-        self.assertEqual(command.got["stdout"], 1_000_000)
+    def test_credit_may_make_the_window_2_to_53_and_no_more(self):
+        connection = self.raw(PREFACE + message("hello", v=1, window=0))
+        connection.receive()
+        connection.send(start("exec sleep 1000", id="a"))
+        connection.tell("credit", id="a", stream="stdout", bytes=1 << 53)
+        connection.tell("ping")
+        connection.receive_until("pong")
+        connection.tell("credit", id="a", stream="stdout", bytes=1)
+        self.assert_refused(connection)
+
+    def test_credit_without_a_window_is_refused(self):
+        connection = self.raw()
+        connection.send(start("exec sleep 1000", id="a"))
+        connection.tell("credit", id="a", stream="stdout", bytes=1)
+        self.assert_refused(connection)
 
     def test_a_window_of_0_lets_nothing_through_before_there_is_credit(self):
         connection = self.raw(PREFACE + message("hello", v=1, window=0))
