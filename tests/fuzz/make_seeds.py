@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the corpus: make_seeds.py, which needs no arguments. Each is a conversation or a part of one,
+from proto/vectors or made here; what fuzzers find beyond them lies beside them under its digest."""
+
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+
+from client import frame, reply  # noqa: E402
+from protocol_document_test import cases, lines, pieces  # noqa: E402
+from session_case import HELLO, PREFACE, message, start  # noqa: E402
+
+CORPUS = HERE / "corpus"
+
+
+def session_from_client():
+    """Every message that a client can send."""
+    return [
+        message("hello", v=1, window=65536),
+        start("echo hi", id="a"),
+        message("start", b"cat\0-\0A=1\0", id="b", argc=2, envc=1, clear_env=True, stdin=True, reply="whole",
+                linger="return", timeout_ms=1000, idle_ms=2000, cwd={"b64": "/w=="}),
+        message("start", b"echo $A\0A=1\0", shell=True, envc=1, cwd="/tmp", linger="wait"),
+        message("stdin", b"in", id="b", off=0),
+        message("stdin", id="b", off=2, eof=True),
+        message("signal", id="a", signal="TERM"),
+        message("stop", id="a", stream="stdout"),
+        message("credit", id="a", stream="stderr", bytes=65536),
+        message("ping"), message("pong"),
+        message("list", b"?", id="a"),
+        message("news", b"\0\xff", optional=True),
+        message("start", b"x\0", id="c", argc=1, pty={"rows": 24}, full="spill", keep_ms=5, limits={}),
+    ]  # fmt: skip
+
+
+def session_from_server():
+    """Every message that a server can send."""
+    limits = {"header": 65535, "payload": 1 << 20, "depth": 8, "stdin_window": 1 << 18}
+    usage = {"wall_ms": 1.5, "user_ms": 0.25, "sys_ms": None, "max_rss_kb": 1792}
+    end = {"code": 0, "signal": None, "core": False, "reason": "exited", "truncated": False, "cut": False}
+    end |= {"survivors": None, "usage": usage}
+    return [
+        message("hello", v=1, boot="00" * 16, server="runwired 0.1.0", limits=limits, ping_ms=15000),
+        message("started", id="a", pid=4242, existing=False),
+        message("output", b"hi\n", id="a", stream="stdout", off=0),
+        message("output", b"\0\xff", id="a", stream="stderr", off=1 << 40),
+        message("exit", id="a", stdout=3, stderr=2, **end),
+        message("exit", b"hello", id="b", stdout=3, stderr=2, **{**end, "code": None, "signal": "KILL"}),
+        message("error", id="c", error="spawn", message="no such program", stage="exec", errno="ENOENT"),
+        message("error", error="busy", message="later", retry_ms=100),
+        message("stop", id="a", stream="stdin"),
+        message("credit", id="a", stream="stdin", bytes=65536),
+        message("ping"), message("pong"),
+        message("gap", b"later", optional=True),
+    ]  # fmt: skip
+
+
+def frames():
+    for name, case in cases("frames.txt"):
+        yield f"vector-{name}", b"".join(pieces(rest) for keyword, rest in case if keyword == "bytes")
+    for number, (name, case) in enumerate(cases("headers.txt")):
+        header = b"".join(pieces(rest) for keyword, rest in case if keyword == "bytes")
+        if 2 <= len(header) <= 2000:
+            yield f"header-{number}", frame(header)
+    for number, (_, rest) in enumerate(lines("openings.txt")):
+        if number % 7 == 0 and len(pieces(rest)) <= 100:
+            yield f"opening-{number}", pieces(rest)
+    for side, messages in (("client", session_from_client()), ("server", session_from_server())):
+        yield f"session-{side}", b"".join(messages)
+        for number, each in enumerate(messages):
+            yield f"session-{side}-{number}", each
+    yield "reply", reply(b"out", b"err", 3) * 2
+
+
+def write(target, seeds):
+    directory = CORPUS / target
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, data in seeds:
+        (directory / f"{name.replace(' ', '-').replace('/', '-')}.seed").write_bytes(data)
+
+
+def main():
+    for step in (0, 1, 7):
+        whole = [(f"{name}-by-{step}", bytes([step]) + data) for name, data in frames()]
+        write("frames", [each for number, each in enumerate(whole) if step == 0 or number % 5 == step % 5])
+
+
+if __name__ == "__main__":
+    main()
