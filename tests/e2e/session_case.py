@@ -21,7 +21,7 @@ def message(kind, payload=b"", **fields):
 
 
 def start(line, **fields):
-    return message("start", line.encode(), shell=True, **fields)
+    return message("start", line.encode(), **{"shell": True, **fields})
 
 
 class Raw(plain.Connection):

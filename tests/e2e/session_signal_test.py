@@ -171,6 +171,7 @@ class Shutdown(SessionCase):
         self.daemon.terminate()
         self.assert_ended(command.wait(), signal="TERM", reason="shutdown")
         self.assertEqual(command.stdout, b"partial\n")
+        self.assertEqual(self.daemon.await_end(), 0)
 
 
 if __name__ == "__main__":

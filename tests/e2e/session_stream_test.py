@@ -118,7 +118,7 @@ class ExitAfterTheLastByte(SessionCase):
 
     def throttle(self, connection):
         """Little room in front of the reader, so that the daemon and the command always have to wait for it."""
-        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * KIB)
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * KIB)
 
     def test_2_000_000_lines_to_a_throttled_reader(self):
         for run in range(EXIT_RUNS):
@@ -265,11 +265,16 @@ class Stop(SessionCase):
 class OutputLimit(SessionCase):
     options = ("--max-output", "1M")
 
-    def test_more_output_than_the_daemon_allows_ends_the_command_and_says_so(self):
+    def test_more_output_than_the_daemon_keeps_ends_a_command_whose_reply_is_whole(self):
         """promise 26"""
-        command = self.run_line(self.session(), "yes")
+        command = self.run_line(self.session(), "yes", reply="whole")
         self.assertEqual((command.end["reason"], command.end["truncated"]), ("output-limit", True))
         self.assertEqual(len(command.stdout), 1 << 20)
+
+    def test_what_is_streamed_is_not_kept_and_has_no_limit(self):
+        command = self.run_line(self.session(), "head -c 3000000 /dev/zero")
+        self.assert_ended(command)
+        self.assertEqual(len(command.stdout), 3_000_000)
 
 
 if __name__ == "__main__":
