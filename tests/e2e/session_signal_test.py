@@ -142,6 +142,13 @@ class EndOfClient(SessionCase):
         self.assert_refused(connection)
         self.assert_nothing_left()
 
+    def test_a_violation_by_a_client_that_reads_nothing_ends_them_too(self):
+        connection = self.begin("echo > {bell}; exec yes", "echo > {bell}; exec yes >&2")
+        until(lambda: all(process.state(pid) == "S" for pid in self.daemon.commands()), "both to wait for a reader")
+        connection.tell("no such type")
+        self.assert_nothing_left()
+        connection.close()
+
     def test_commands_of_other_connections_go_on(self):
         """promise 20"""
         gate = self.gate()

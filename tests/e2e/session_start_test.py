@@ -309,6 +309,15 @@ class Failure(SessionCase):
         connection.send(start("exit 6", id="b"))
         self.assertEqual(connection.header_of("exit")["code"], 6)
 
+    def test_what_is_said_of_a_command_that_was_refused_has_crossed_with_that(self):
+        """A client need not wait for `started` before it sends input."""
+        about = message("stdin", b"in", id="a", off=0, eof=True) + message("signal", id="a", signal="TERM")
+        about += message("stop", id="a", stream="stdout")
+        for refused in (start("cat", id="a", stdin=True, pty={}), start("cat", id="a", stdin=True, cwd="/none")):
+            connection = self.raw(OPENING + refused + about + message("ping"))
+            kinds = {header["type"]: header for header, _ in connection.receive_until("pong")}
+            self.assertEqual(kinds["error"]["id"], "a")
+
     def test_unknown_types_that_are_optional_are_passed_over_with_their_payload(self):
         connection = self.raw()
         connection.tell("news", b"\xff" * 1000, optional=True)

@@ -74,6 +74,80 @@ def frames():
     yield "reply", reply(b"out", b"err", 3) * 2
 
 
+# The steps of connection_fuzz.cpp.
+HEAR, TURN = b"\x08", b"\x09"
+CLOSE, HALF_CLOSE, WIND_UP = b"\x0a\x00", b"\x0a\x01", b"\x0a\x02"
+
+
+def counted(data):
+    if len(data) < 255:
+        return bytes([len(data)]) + data
+    blocks = (len(data) - 255 + 15) // 16
+    return bytes([255, blocks]) + data.ljust(255 + 16 * blocks)
+
+
+def say(data):
+    return b"\x00" + counted(data)
+
+
+def say_messages(*messages):
+    """As steps that a mutation does not easily break: without their lengths."""
+    steps = b""
+    for each in messages:
+        size = int.from_bytes(each[:4], "little")
+        steps += b"\x04" + counted(each[4 : 4 + size]) + counted(each[4 + size :])
+    return steps
+
+
+def output(child, stream, size=1):
+    return bytes([11, child, stream, size])
+
+
+def close_output(child, stream):
+    return bytes([12, child, stream])
+
+
+def close_input(child):
+    return bytes([13, child, 0])
+
+
+def read_input(child):
+    return bytes([13, child, 255])
+
+
+def leave(child, code=0):
+    return close_output(child, 0) + close_output(child, 1) + bytes([14, child, code])
+
+
+def connection():
+    hello, window = message("hello", v=1), message("hello", v=1, window=1000)
+    begin, slow = say(PREFACE) + say_messages(hello), say(PREFACE) + say_messages(window)
+    line, whole = start("echo hi", id="a"), start("echo hi", id="b", reply="whole")
+    reading = start("cat", id="a", stdin=True)
+    yield "plain", say(b"echo hi") + TURN + output(0, 0) + leave(0) + HEAR
+    yield "plain-two", say(b"echo hi") + TURN + say(b"echo ho") + leave(0) + TURN + HEAR + leave(1) + HEAR + HALF_CLOSE
+    yield "plain-http", say(b"GET / HTTP/1.1\r\n\r\n") + HEAR
+    yield "stream", begin + say_messages(line) + TURN + output(0, 0) + output(0, 1) + TURN + leave(0) + HEAR
+    yield "whole", begin + say_messages(whole) + TURN + output(0, 0, 200) + output(0, 1) + TURN + leave(0, 3) + HEAR
+    yield "many", begin + say_messages(line, whole, *(start("x", id=f"c{i}") for i in range(8))) + TURN + leave(0) + leave(1) + TURN + HEAR
+    yield "window", slow + say_messages(line) + TURN + output(0, 0, 60) + TURN + HEAR + say_messages(
+        message("credit", id="a", stream="stdout", bytes=900)) + TURN + leave(0) + HEAR + say_messages(
+        message("credit", id="a", stream="stdout", bytes=99999)) + TURN + HEAR  # fmt: skip
+    yield "stop", begin + say_messages(line, message("stop", id="a", stream="stdout")) + TURN + output(0, 0) + TURN + leave(0) + HEAR
+    yield "stdin", begin + say_messages(reading, message("stdin", b"in" * 100, id="a", off=0)) + TURN + read_input(0) + say_messages(
+        message("stdin", id="a", off=200, eof=True)) + TURN + read_input(0) + leave(0) + HEAR  # fmt: skip
+    yield "stdin-closed", begin + say_messages(reading) + close_input(0) + say_messages(
+        message("stdin", b"in", id="a", off=0)) + TURN + HEAR + leave(0) + HEAR  # fmt: skip
+    yield "fails", begin + say_messages(line, whole) + TURN + bytes([15, 0, 0, 15, 1, 0]) + TURN + HEAR
+    yield "gone", begin + say_messages(line, reading) + TURN + output(0, 0) + CLOSE
+    yield "gone-before", bytes([0x80]) + (say(PREFACE) + say_messages(hello, line, reading))[1:] + CLOSE
+    yield "wind-up", begin + say_messages(line) + TURN + WIND_UP + say_messages(whole) + TURN + leave(0) + HEAR
+    yield "conflict", begin + say_messages(line, line, message("signal", id="a", signal="TERM")) + TURN + leave(0) + HEAR
+    yield "every", begin + say_messages(*session_from_client()[1:]) + TURN + HEAR + leave(0) + leave(1) + leave(2) + HEAR
+    for number, each in enumerate(session_from_client()):
+        yield f"one-{number}", begin + say_messages(line, reading.replace(b'"a"', b'"b"'), each) + TURN + leave(0) + HEAR
+
+
 def write(target, seeds):
     directory = CORPUS / target
     directory.mkdir(parents=True, exist_ok=True)
@@ -82,6 +156,7 @@ def write(target, seeds):
 
 
 def main():
+    write("connection", connection())
     for step in (0, 1, 7):
         whole = [(f"{name}-by-{step}", bytes([step]) + data) for name, data in frames()]
         write("frames", [each for number, each in enumerate(whole) if step == 0 or number % 5 == step % 5])
