@@ -90,12 +90,12 @@ def say(data):
     return b"\x00" + counted(data)
 
 
-def say_messages(*messages):
-    """As steps that a mutation does not easily break: without their lengths."""
+def say_messages(*messages, at_once=False):
+    """As steps that a mutation does not easily break: without their lengths. At once: the loop turns after them all."""
     steps = b""
     for each in messages:
         size = int.from_bytes(each[:4], "little")
-        steps += b"\x04" + counted(each[4 : 4 + size]) + counted(each[4 + size :])
+        steps += (b"\x84" if at_once else b"\x04") + counted(each[4 : 4 + size]) + counted(each[4 + size :])
     return steps
 
 
@@ -140,7 +140,10 @@ def connection():
         message("stdin", b"in", id="a", off=0)) + TURN + HEAR + leave(0) + HEAR  # fmt: skip
     yield "fails", begin + say_messages(line, whole) + TURN + bytes([15, 0, 0, 15, 1, 0]) + TURN + HEAR
     yield "gone", begin + say_messages(line, reading) + TURN + output(0, 0) + CLOSE
-    yield "gone-before", bytes([0x80]) + (say(PREFACE) + say_messages(hello, line, reading))[1:] + CLOSE
+    at_once = b"\x80" + counted(PREFACE) + say_messages(hello, line, reading, whole, at_once=True)
+    yield "gone-before", at_once + CLOSE + TURN * 3
+    yield "half-gone-before", at_once + HALF_CLOSE + TURN * 3
+    yield "deaf", at_once + b"\x0a\x03" + TURN + say_messages(line) + TURN * 3
     yield "wind-up", begin + say_messages(line) + TURN + WIND_UP + say_messages(whole) + TURN + leave(0) + HEAR
     yield "conflict", begin + say_messages(line, line, message("signal", id="a", signal="TERM")) + TURN + leave(0) + HEAR
     yield "every", begin + say_messages(*session_from_client()[1:]) + TURN + HEAR + leave(0) + leave(1) + leave(2) + HEAR
