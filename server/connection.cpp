@@ -247,6 +247,7 @@ void Connection::enter(State next) {
       .add("to", kStateNames[static_cast<std::size_t>(next)]);
   state_ = next;
   if (next == State::finishing) return say_goodbye();
+  if (frames_) frames_->closed();
   timer_.reset();
   std::visit([](auto& handle) { handle.reset(); }, stream_);
   context_.closed(id_);

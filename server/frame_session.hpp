@@ -43,6 +43,8 @@ class FrameSession final : private JobListener {
   void quiet();
   void drained() { output_.drained(); }
   void command_finished(JobId id, JobResult result);
+  // The connection has gone, perhaps while the session was saying something: it starts nothing more.
+  void closed() { enter(State::over); }
   // Starts no more commands; when the last one has ended the conversation does.
   void wind_up();
 
