@@ -118,6 +118,7 @@ void ProcessTable::look(std::uint64_t since) {
   const std::uint64_t age = now - seen_at_;
   if (is_known_ && seen_at_ >= since && age <= std::max(kShareNs, kCostFactor * cost_)) return;
   seen_at_ = now;
+  ++looks_;
   const std::vector<Process> before = std::exchange(all_, {});
   walk();
   sort();

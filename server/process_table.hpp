@@ -36,7 +36,8 @@ class ProcessTable {
   void look(std::uint64_t since);
 
   bool is_known() const { return is_known_; }
-  std::uint64_t seen_at() const { return seen_at_; }
+  std::uint64_t seen_at() const { return seen_at_; }  // when the last look began, by uv_hrtime()
+  std::uint64_t looks() const { return looks_; }      // so far
   const std::vector<Process>& all() const { return all_; }
   const Process* find(pid_t pid) const;
   std::vector<std::size_t> children_of(pid_t pid) const;  // places in all()
@@ -62,10 +63,11 @@ class ProcessTable {
   void keep_marks(const std::vector<Process>& before, std::vector<Mark> marks);
 
   bool is_known_ = false;
-  std::uint64_t seen_at_ = 0;  // when the walk began
-  std::uint64_t cost_ = 0;     // in nanoseconds, of the walk and of the environments
-  std::vector<Process> all_;   // by pid
-  std::vector<Mark> marks_;    // by the same places
+  std::uint64_t seen_at_ = 0;
+  std::uint64_t looks_ = 0;
+  std::uint64_t cost_ = 0;    // in nanoseconds, of the walk and of the environments
+  std::vector<Process> all_;  // by pid
+  std::vector<Mark> marks_;   // by the same places
   std::vector<std::pair<pid_t, std::size_t>> by_parent_;
 };
 

@@ -79,6 +79,11 @@ bool signal_one(const Process& process, int number) {
   return descriptor.get() < 0 ? kill(process.pid, number) == 0 : send(descriptor.get(), number);
 }
 
+std::size_t living_among(const std::vector<Process>& processes) {
+  return static_cast<std::size_t>(
+      std::count_if(processes.begin(), processes.end(), ProcessTable::still_lives));
+}
+
 }  // namespace
 
 void ProcessTree::leader_was_reaped() {
@@ -117,20 +122,27 @@ std::size_t ProcessTree::signal(int number, ProcessTable& table) {
   table.look(signalled_at_);
   const bool has_group = !group_.is_empty();
   group_.signal(number);
-  signalled_at_ = uv_hrtime();
   if (!table.is_known()) return has_group ? 1 : 0;
   const pid_t leader = owns_number(table) ? group_.leader() : -1;
   const std::vector<Process> members = find(table);
-  return static_cast<std::size_t>(std::count_if(members.begin(), members.end(), [&](const Process& member) {
+  const auto signalled = std::count_if(members.begin(), members.end(), [&](const Process& member) {
     return member.pid == leader || member.group == leader || signal_one(member, number);
-  }));
+  });
+  if (has_group || signalled > 0) signalled_at_ = uv_hrtime();
+  return static_cast<std::size_t>(signalled);
 }
 
+// Who is known to live needs no other look. Where nobody does, those that died may have left children which the look
+// has not seen.
 std::size_t ProcessTree::count(ProcessTable& table) const {
-  table.look(signalled_at_);
+  table.look(0);
   if (!table.is_known()) return group_.is_empty() ? 0 : 1;
-  const std::vector<Process> members = find(table);
-  return static_cast<std::size_t>(std::count_if(members.begin(), members.end(), ProcessTable::still_lives));
+  std::vector<Process> members = find(table);
+  if (const std::size_t living = living_among(members); living > 0) return living;
+  if (members.empty() && table.seen_at() >= signalled_at_) return 0;
+  table.look(uv_hrtime());
+  members = find(table);
+  return members.empty() ? 0 : std::max<std::size_t>(living_among(members), 1);
 }
 
 }  // namespace runwire

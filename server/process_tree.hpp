@@ -39,7 +39,8 @@ class ProcessTree {
   // still the process that was found, and not another that has got its number.
   std::size_t signal(int number, ProcessTable& table);
 
-  // How many live, seen after the last signal(). Zombies do not count.
+  // How many live; zombies do not. 0 where a look after the last signal() and after the last death has found nobody;
+  // else who came to be since the last look may be missing in the number.
   std::size_t count(ProcessTable& table) const;
 
  private:
