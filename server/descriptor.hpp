@@ -34,6 +34,12 @@ inline bool has_bytes_waiting(int fd) {
   return poll(&state, 1, 0) == 1 && (state.revents & POLLIN) != 0;
 }
 
+// Whether all that could write to it, a pipe, have closed it. What they wrote may still be waiting.
+inline bool is_hung_up(int fd) {
+  pollfd state{fd, 0, 0};
+  return poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;
+}
+
 // The ends of a pipe to or from a child: ours does not block, both are closed on exec. A real pipe: what UV_CREATE_PIPE
 // makes is a socket pair, which `echo > /dev/stdout` cannot open.
 struct Pipe {

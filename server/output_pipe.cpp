@@ -87,9 +87,12 @@ void OutputPipe::close() {
   pipe_.reset();
 }
 
-bool OutputPipe::has_bytes_waiting() const {
+bool OutputPipe::has_bytes_waiting() const { return pipe_ && runwire::has_bytes_waiting(descriptor()); }
+
+int OutputPipe::descriptor() const {
   uv_os_fd_t fd = -1;
-  return pipe_ && uv_fileno(as_handle(pipe_.get()), &fd) == 0 && runwire::has_bytes_waiting(fd);
+  uv_fileno(as_handle(pipe_.get()), &fd);
+  return fd;
 }
 
 void OutputPipe::on_alloc(std::size_t, uv_buf_t* room) {
@@ -105,22 +108,32 @@ OutputLog::Room OutputPipe::next_room() {
 }
 
 void OutputPipe::on_bytes(ssize_t count, const uv_buf_t* bytes) {
-  if (count == UV_ENOBUFS) {  // on_alloc had no room
-    paused_ = true;
-    uv_read_stop(as_stream(pipe_.get()));
-    return;
-  }
+  if (count == UV_ENOBUFS) return on_no_room();
   const bool kept = std::exchange(keeping_, false);
   if (kept) keep(count > 0 ? static_cast<std::size_t>(count) : 0);
-  if (count < 0) {
-    close();
-    return events_.on_eof();
-  }
+  if (count < 0) return on_end();
   if (count == 0) return;
   if (relay_) relay_->hand_on({bytes->base, static_cast<std::size_t>(count)});
   const bool exceeded = !kept && log_ != nullptr;
   if (exceeded) events_.on_exceeded();
   events_.on_read(static_cast<std::size_t>(count));
+}
+
+// An end needs no room, so that it is not held up where room is given only for bytes. Without an end and without bytes
+// the pipe goes on being watched for either.
+void OutputPipe::on_no_room() {
+  const bool is_over = is_hung_up(descriptor());  // asked first: then no more bytes can come
+  if (relay_ && !has_bytes_waiting()) {
+    if (is_over) on_end();
+    return;
+  }
+  paused_ = true;
+  uv_read_stop(as_stream(pipe_.get()));
+}
+
+void OutputPipe::on_end() {
+  close();
+  events_.on_eof();
 }
 
 void OutputPipe::keep(std::size_t count) {

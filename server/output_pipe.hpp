@@ -63,6 +63,9 @@ class OutputPipe {
   void on_alloc(std::size_t suggested, uv_buf_t* room);
   void on_bytes(ssize_t count, const uv_buf_t* room);
   bool read_once();
+  void on_no_room();
+  void on_end();
+  int descriptor() const;
   void keep(std::size_t count);
   void start_reading();
 

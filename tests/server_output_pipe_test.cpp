@@ -185,3 +185,126 @@ TEST_CASE_FIXTURE(HeldPipeFixture, "output pipe: one that is held tells of bytes
   CHECK(eofs == 1);
   CHECK(log->size() == 1000);
 }
+
+namespace {
+
+// A pipe whose bytes are handed on, as many as there is room for.
+class RelayFixture : public StoreFixture {
+ public:
+  RelayFixture() {
+    REQUIRE(uv_pipe(ends, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE) == 0);
+    pipe.open(ends[0], {[this] { return room; },
+                        [this](std::string_view bytes) {
+                          largest = std::max(largest, bytes.size());
+                          handed_on += bytes;
+                        }});
+  }
+  ~RelayFixture() { close_writer(); }
+
+  void write(std::string_view bytes) {
+    REQUIRE(::write(ends[1], bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  void close_writer() {
+    if (ends[1] >= 0) close(ends[1]);
+    ends[1] = -1;
+  }
+  bool wait_for_end() {
+    return run_until([&] { return eofs > 0; });
+  }
+
+  OutputQuota quota{5};
+  std::size_t room = kReadBytes;
+  std::string handed_on;
+  std::size_t largest = 0;  // of what came at once
+  std::size_t read = 0;
+  int eofs = 0, exceeded = 0;
+  OutputPipe pipe{store,
+                  quota,
+                  {[this](std::size_t count) { read += count; }, [this] { ++eofs; }, [this] { ++exceeded; }}};
+  int ends[2] = {-1, -1};
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(RelayFixture, "output pipe: hands on what comes, whatever the quota of what is kept") {
+  write("hello world");
+  REQUIRE(run_until([&] { return read == 11; }));
+  CHECK(handed_on == "hello world");
+  close_writer();
+  REQUIRE(wait_for_end());
+  CHECK(exceeded == 0);
+  CHECK(quota.left == 5);
+  CHECK_FALSE(pipe.is_open());
+}
+
+TEST_CASE_FIXTURE(RelayFixture, "output pipe: hands on no more at once than there is room for") {
+  room = 3;
+  write("hello world");
+  close_writer();
+  REQUIRE(wait_for_end());
+  CHECK(handed_on == "hello world");
+  CHECK(largest == 3);
+  CHECK(read == 11);
+}
+
+TEST_CASE_FIXTURE(RelayFixture,
+                  "output pipe: hands on one read's bytes at once, however much room there is") {
+  room = 10 * kReadBytes;
+  for (int i = 0; i < 4; ++i) {
+    write(std::string(60000, 'x'));
+    REQUIRE(run_until([&] { return !pipe.has_bytes_waiting(); }));
+  }
+  CHECK(handed_on.size() == 240000);
+  CHECK(largest <= kReadBytes);
+}
+
+TEST_CASE_FIXTURE(RelayFixture,
+                  "output pipe: where nothing can be handed on it stops reading, and loses nothing") {
+  room = 0;
+  write("hello");
+  REQUIRE(run_until([&] { return pipe.is_paused(); }));
+  run_turns();
+  CHECK(read == 0);
+  CHECK(pipe.has_bytes_waiting());
+  pipe.resume();  // there is no room still
+  REQUIRE(run_until([&] { return pipe.is_paused(); }));
+  CHECK(handed_on.empty());
+  room = 100;
+  pipe.resume();
+  close_writer();
+  REQUIRE(wait_for_end());
+  CHECK(handed_on == "hello");
+}
+
+TEST_CASE_FIXTURE(RelayFixture, "output pipe: an end needs no room, but what was written before it does") {
+  room = 0;
+  write("hello");
+  close_writer();
+  run_turns();
+  CHECK(eofs == 0);
+  room = 5;
+  const auto take_room = [&] { room = 5 - handed_on.size(); };
+  pipe.resume();
+  REQUIRE(run_until([&] { return take_room(), eofs > 0; }));
+  CHECK(handed_on == "hello");
+  CHECK(room == 0);
+}
+
+TEST_CASE_FIXTURE(RelayFixture, "output pipe: an end that comes when there is no room is told, too") {
+  room = 0;
+  run_turns();
+  close_writer();
+  REQUIRE(wait_for_end());
+  CHECK(read == 0);
+}
+
+TEST_CASE_FIXTURE(RelayFixture, "output pipe: after discard() it reads on, and hands nothing on any more") {
+  room = 0;
+  write("lost");
+  REQUIRE(run_until([&] { return pipe.is_paused(); }));
+  pipe.discard();
+  write("lost, too");
+  close_writer();
+  REQUIRE(wait_for_end());
+  CHECK(handed_on.empty());
+}
