@@ -89,9 +89,9 @@ void Job::child_started(pid_t pid, ChildStreams streams) {
   start_deadlines();
   termination_.child_started();
   for (const int number : std::exchange(early_signals_, {})) tree_.group().signal(number);
-  for (const StdStream stream : {StdStream::out, StdStream::err})
-    if (stopped_[stream == StdStream::err]) stop_output(stream);
   if (listener_ != nullptr) listener_->job_started(id_, pid);
+  for (const StdStream stream : {StdStream::out, StdStream::err})
+    if ((early_stops_ & part_of(stream)) != 0) stop_output(stream);
 }
 
 void Job::open_output(StdStream stream, int fd) {
@@ -177,19 +177,22 @@ void Job::on_quota_exceeded() {
 }
 
 void Job::signal(int number) {
-  if (state_ < JobState::running)
+  if (state_ >= JobState::running) return tree_.group().signal(number);
+  // One that waits already is not sent twice, as with any that are pending.
+  if (std::find(early_signals_.begin(), early_signals_.end(), number) == early_signals_.end())
     early_signals_.push_back(number);
-  else
-    tree_.group().signal(number);
 }
 
 void Job::resume_output(StdStream stream) { pipe_of(stream).resume(); }
 
 void Job::stop_output(StdStream stream) {
-  stopped_[stream == StdStream::err] = true;
-  if (state_ != JobState::running && state_ != JobState::lingering) return;
+  if (state_ >= JobState::finished) return;
+  if (state_ < JobState::running) {
+    early_stops_ |= part_of(stream);
+    return;
+  }
   pipe_of(stream).close();
-  settle(stream == StdStream::out ? kStdout : kStderr);
+  settle(part_of(stream));
 }
 
 void Job::forget_listener() {

@@ -123,6 +123,7 @@ class Job final : private ChildEvents {
   OutputPipe::Events events_of(Part part);
   InputPipe::Events input_events();
   OutputPipe& pipe_of(StdStream stream) { return stream == StdStream::out ? stdout_pipe_ : stderr_pipe_; }
+  static Part part_of(StdStream stream) { return stream == StdStream::out ? kStdout : kStderr; }
   void open_output(StdStream stream, int fd);
   void on_output(std::size_t bytes);
   void on_log_progress();
@@ -162,7 +163,7 @@ class Job final : private ChildEvents {
   Termination termination_;  // of tree_
   JobWishes wishes_;
   std::vector<int> early_signals_;
-  std::array<bool, 2> stopped_ = {false, false};  // stdout and stderr
+  unsigned early_stops_ = 0;  // of Part
   unsigned pending_ = kExit | kStdout | kStderr;
   std::optional<ChildEnd> end_;
   std::optional<Reason> ending_;     // why we end it; nothing while it may go on

@@ -54,6 +54,7 @@ class PuppetSpawner final : public Spawner {
     int in = -1;             // the read end of its stdin, where it is a pipe
     std::string input = {};  // read from there so far
     bool input_ended = false;
+    bool has_exited = false;
 
     void close_stream(int stream) { close_end(ends[stream]); }
     void close_input() { close_end(in); }
@@ -70,7 +71,10 @@ class PuppetSpawner final : public Spawner {
       }
       return input;
     }
-    void exit(int code) { events->child_exited({ExitStatus::exited(code)}); }
+    void exit(int code) {
+      has_exited = true;
+      events->child_exited({ExitStatus::exited(code)});
+    }
     void leave(int code) {
       close_all();
       exit(code);
@@ -156,7 +160,7 @@ template <class SpawnerKind> class JobFixtureOf : public StoreFixture, private J
     return *job;
   }
   // One whose output is handed on to `follower`.
-  Job& start(const SpawnSpec& spec, JobTerms terms) {
+  Job& start_stream(const SpawnSpec& spec, JobTerms terms = {}) {
     terms.form = ReplyForm::stream;
     make(std::move(terms), &follower).start(*spawner, spec);
     return *job;

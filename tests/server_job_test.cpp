@@ -385,3 +385,345 @@ TEST_CASE_FIXTURE(JobFixture, "job: a job may die before its child has started")
   job.reset();
   finish_work();
 }
+
+// --- output that is handed on ---
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: output that is handed on is told as it comes, and counted in the result") {
+  Gate gate(dir);
+  start_stream(spec("printf out; printf error >&2; " + gate.wait() + "exit 3"));
+  REQUIRE(run_until([&] { return follower.out.size() + follower.err.size() == 8; }));
+  CHECK(follower.starts == 1);
+  CHECK(follower.pid > 0);
+  CHECK_FALSE(result.has_value());
+  gate.open_it();
+  const ReplyHeader& header = finish();
+  CHECK(follower.out == "out");
+  CHECK(follower.err == "error");
+  CHECK(header.status == ExitStatus::exited(3));
+  CHECK(header.stdout_bytes == 3);
+  CHECK(header.stderr_bytes == 5);
+  CHECK(result->stdout_log == nullptr);
+  CHECK(result->stderr_log == nullptr);
+  CHECK_FALSE(header.cut);
+}
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: output that is handed on has no limit in all, only one in what is on its way") {
+  start_stream(spec("head -c 3000000 /dev/zero"), JobTerms{1000});
+  CHECK_FALSE(finish().truncated);
+  CHECK(follower.out.size() == 3000000);
+  CHECK(follower.largest <= kReadBytes);
+}
+
+TEST_CASE_FIXTURE(PuppetFixture,
+                  "job: a reader without room stops the output, is waited for, and gets all of it") {
+  follower.room = 0;
+  start_stream(spec(""));
+  follower.room = 0;
+  spawner->last().write(0, "all of it");
+  spawner->last().leave(0);
+  run_for(kLingerCapMs + 2 * kLingerQuietMs);
+  CHECK_FALSE(result.has_value());
+  CHECK(follower.out.empty());
+  follower.room = 4;
+  job->resume_output(StdStream::out);
+  CHECK_FALSE(finish().cut);
+  CHECK(follower.out == "all of it");
+  CHECK(follower.largest == 4);
+}
+
+TEST_CASE_FIXTURE(PuppetFixture, "job: a reader without room does not hold up an end without bytes") {
+  start_stream(spec(""));
+  follower.room = 0;
+  spawner->last().leave(5);
+  CHECK(finish().status == ExitStatus::exited(5));
+  CHECK_FALSE(result->header.cut);
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: output that is of no use ends its writer, and the other one goes on") {
+  start_stream(spec("yes; printf 'status %s' $? >&2"));
+  REQUIRE(run_until([&] { return follower.out.size() > 100000; }));
+  job->stop_output(StdStream::out);
+  job->stop_output(StdStream::out);
+  const std::size_t before = follower.out.size();
+  CHECK(finish().status == ExitStatus::exited(0));
+  CHECK(follower.err == "status " + std::to_string(128 + SIGPIPE));
+  CHECK(follower.out.size() == before);
+  CHECK(result->header.stdout_bytes == before);
+}
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: output that was of no use before there was a child ends its writer, too") {
+  JobTerms terms;
+  terms.form = ReplyForm::stream;
+  make(terms, &follower).stop_output(StdStream::out);
+  job->start(*spawner, spec("yes; printf 'status %s' $? >&2"));
+  finish();
+  CHECK(follower.err == "status " + std::to_string(128 + SIGPIPE));
+  CHECK(follower.out.empty());
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: with its listener forgotten it goes on, and its output is thrown away") {
+  Gate gate(dir);
+  start_stream(spec("echo before; " + gate.wait() + "head -c 1000000 /dev/zero; exit 6"));
+  REQUIRE(run_until([&] { return follower.out == "before\n"; }));
+  follower.room = 0;
+  job->forget_listener();
+  gate.open_it();
+  CHECK(finish().status == ExitStatus::exited(6));
+  CHECK(follower.out == "before\n");
+}
+
+TEST_CASE_FIXTURE(PuppetFixture, "job: a listener that is forgotten while it has no room holds nothing up") {
+  start_stream(spec(""));
+  follower.room = 0;
+  spawner->last().write(0, "waits");
+  run_turns();
+  job->forget_listener();
+  spawner->last().leave(0);
+  finish();
+  CHECK(follower.out.empty());
+}
+
+// --- input and signals ---
+
+namespace {
+
+SpawnSpec with_stdin(SpawnSpec spec) {
+  spec.takes_stdin = true;
+  return spec;
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(JobFixture, "job: a command reads its input to the end, and /dev/null where it has none") {
+  start_stream(with_stdin(spec("cat")));
+  job->input().write("one ");
+  REQUIRE(run_until([&] { return follower.out == "one "; }));
+  job->input().write("two");
+  job->input().end();
+  CHECK(finish().status == ExitStatus::exited(0));
+  CHECK(follower.out == "one two");
+  CHECK(follower.taken == 7);
+  CHECK(follower.closings == 0);
+  start_stream(spec("cat; echo end"));
+  finish();
+  CHECK(follower.out == "end\n");
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: input that comes before there is a child is its first") {
+  JobTerms terms;
+  terms.form = ReplyForm::stream;
+  make(terms, &follower).input().write("early ");
+  job->input().write("bird");
+  job->input().end();
+  job->start(*spawner, with_stdin(spec("cat")));
+  finish();
+  CHECK(follower.out == "early bird");
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a command that closes its input is told of, one that ends is not") {
+  Gate gate(dir);
+  start_stream(with_stdin(spec("exec <&-; echo closed; " + gate.wait())));
+  REQUIRE(run_until([&] { return follower.out == "closed\n"; }));
+  job->input().write("lost");
+  CHECK(follower.closings == 1);
+  gate.open_it();
+  finish();
+  CHECK(follower.closings == 1);
+  start_stream(with_stdin(spec("exit 0")));
+  job->input().write(std::string(200000, 'x'));  // more than the pipe holds
+  finish();
+  job->input().write("late");
+  run_turns();
+  CHECK(follower.taken <= 65536);
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a signal reaches the whole group, and the command may catch it") {
+  Lifeline member(dir);
+  start_stream(spec("trap 'echo caught; wait; exit 9' USR1; (" + member.hold() + "exec sleep 1000) & wait"));
+  REQUIRE(run_until([&] { return member.has_come(); }));
+  job->signal(SIGUSR1);
+  CHECK(finish().status == ExitStatus::exited(9));
+  CHECK(follower.out == "caught\n");
+  CHECK(result->header.reason == Reason::exited);
+  CHECK(run_until([&] { return member.is_gone(); }));
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a signal that comes before there is a child is sent when there is one") {
+  JobTerms terms;
+  terms.form = ReplyForm::stream;
+  make(terms, &follower).signal(SIGUSR2);
+  job->start(*spawner, spec("exec sleep 1000"));
+  CHECK(finish().status == ExitStatus::killed(SIGUSR2));
+  CHECK(result->header.reason == Reason::signal);
+}
+
+// --- timeouts ---
+
+namespace {
+
+JobTerms timeout_after(std::uint64_t ms) {
+  JobTerms terms;
+  terms.timeout_ms = ms;
+  return terms;
+}
+
+JobTerms idle_after(std::uint64_t ms) {
+  JobTerms terms;
+  terms.idle_ms = ms;
+  return terms;
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: a timeout ends the command with TERM, keeps its output, and is the reason") {
+  const std::uint64_t begin = uv_hrtime();
+  start_stream(spec("echo before; exec sleep 1000"), timeout_after(100));
+  CHECK(finish().reason == Reason::timeout);
+  CHECK(elapsed_ms(begin) >= 90);  // a timer counts from the start of its turn
+  CHECK(result->header.status == ExitStatus::killed(SIGTERM));
+  CHECK(follower.out == "before\n");
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: a timeout kills who ignores TERM after the grace, with all of its group") {
+  Lifeline leader(dir, "leader"), member(dir, "member");
+  start_stream(spec("trap '' TERM; (" + member.hold() + "exec sleep 1000) & " + leader.hold() +
+                    "while :; do sleep 1000; done"),
+               timeout_after(300));
+  REQUIRE(run_until([&] { return member.has_come() && leader.has_come(); }));
+  const std::uint64_t begin = uv_hrtime();
+  CHECK(finish().status == ExitStatus::killed(SIGKILL));
+  CHECK(elapsed_ms(begin) >= kKillGraceMs - 100);
+  CHECK(result->header.reason == Reason::timeout);
+  wait_until_over();
+  CHECK(run_until([&] { return member.is_gone() && leader.is_gone(); }));
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a timeout is nothing to a command that ends in time") {
+  start_stream(spec("exit 4"), timeout_after(1000000));
+  CHECK(finish().reason == Reason::exited);
+  CHECK(result->header.status == ExitStatus::exited(4));
+  CHECK(over);
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a command that catches the TERM of a timeout has its own status") {
+  start_stream(spec("trap 'exit 12' TERM; echo ready; while :; do sleep 0.01; done"), timeout_after(300));
+  CHECK(finish().reason == Reason::timeout);
+  CHECK(result->header.status == ExitStatus::exited(12));
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(PuppetFixture,
+                  "job: a command that is idle for so long is ended, and each output puts that off") {
+  start_stream(spec(""), idle_after(150));
+  for (int i = 0; i < 6; ++i) {
+    run_for(50);
+    spawner->last().write(i % 2, "x");
+    REQUIRE(run_until(
+        [&] { return follower.out.size() + follower.err.size() == static_cast<std::size_t>(i) + 1; }));
+    CHECK_FALSE(job->has_kill_due());
+  }
+  const std::uint64_t begin = uv_hrtime();
+  REQUIRE(run_until([&] { return job->has_kill_due(); }));
+  CHECK(elapsed_ms(begin) >= 130);
+  spawner->last().leave(0);
+  CHECK(finish().reason == Reason::idle_timeout);
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(PuppetFixture, "job: a command whose output waits for its reader is not idle") {
+  start_stream(spec(""), idle_after(50));
+  follower.room = 0;
+  spawner->last().write(0, "waits");
+  run_for(300);
+  CHECK_FALSE(job->has_kill_due());
+  follower.room = kReadBytes;
+  job->resume_output(StdStream::out);
+  REQUIRE(run_until([&] { return job->has_kill_due(); }));
+  CHECK(follower.out == "waits");
+  spawner->last().leave(0);
+  finish();
+  wait_until_over();
+}
+
+// --- what is left behind ---
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: with `wait` a grandchild that holds the output is waited for, however long") {
+  Gate gate(dir);
+  JobTerms terms;
+  terms.linger = Linger::wait;
+  start_stream(spec("(" + gate.wait() + "echo late) & echo hi"), terms);
+  REQUIRE(run_until([&] { return job->state() == JobState::lingering; }));
+  run_for(kLingerCapMs + kLingerQuietMs);
+  CHECK_FALSE(result.has_value());
+  gate.open_it();
+  CHECK_FALSE(finish().cut);
+  CHECK(follower.out == "hi\nlate\n");
+}
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: with `return` nobody is waited for, and all that is there already comes") {
+  Gate gate(dir);
+  JobTerms terms;
+  terms.linger = Linger::now;
+  const std::uint64_t begin = uv_hrtime();
+  start_stream(spec("(" + gate.wait() + ") & head -c 300000 /dev/zero; echo end"), terms);
+  CHECK(finish().cut);
+  CHECK(elapsed_ms(begin) < kPatienceMs);
+  CHECK(follower.out.size() == 300004);
+  CHECK_FALSE(over);
+  gate.open_it();
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: with a mark what is told of the end waits until all of it is gone") {
+  Lifeline member(dir);
+  JobTerms terms;
+  terms.mark = "RUNWIRE_JOB=unit-job";
+  start_stream(spec("(trap '' TERM; " + member.hold() + "exec >&- 2>&-; exec sleep 1000) & wait"), terms);
+  REQUIRE(run_until([&] { return member.has_come(); }));
+  job->end(Reason::client_gone, 100);
+  finish();
+  CHECK(member.is_gone());
+  CHECK(result->survivors.has_value());
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: survivors are not known of one without a mark, nor of one that ended by itself") {
+  JobTerms terms;
+  start_stream(spec("exec sleep 1000"), terms);
+  job->end(Reason::client_gone, 100);
+  finish();
+  CHECK_FALSE(result->survivors.has_value());
+  wait_until_over();
+  terms.mark = "RUNWIRE_JOB=unit-job";
+  start_stream(spec("exit 0"), terms);
+  finish();
+  CHECK_FALSE(result->survivors.has_value());
+}
+
+// --- what was the client's own wish ---
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: what the client chose itself and could not be had is named, with a next step") {
+  SpawnSpec wrong = spec("true");
+  wrong.cwd = "/no/such/directory";
+  make({}, nullptr).start(*spawner, wrong, {false, true});
+  CHECK(finish().error->message ==
+        "the command could not be started: cwd: /no/such/directory: no such file or directory; name a "
+        "directory "
+        "that is there");
+  wrong = spec("");
+  wrong.argv = {"/no/such/program"};
+  make({}, nullptr).start(*spawner, wrong, {true, false});
+  CHECK(finish().error->message ==
+        "the command could not be started: exec: /no/such/program: no such file or directory; check the "
+        "program's name, and PATH there");
+}
