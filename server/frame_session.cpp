@@ -140,7 +140,8 @@ void FrameSession::take(const ClientHello& hello) {
   if (winding_up_) end_if_idle();
 }
 
-void FrameSession::take(const Start& start) {
+void FrameSession::take(Start start) {
+  if (start.id.empty()) start.id = make_id();
   const bool was_kept = payload_memory_.held() == start.len;
   const std::string payload = std::exchange(payload_, {});
   payload_memory_.give_back(payload_memory_.held());
@@ -179,7 +180,7 @@ void FrameSession::start(const Start& start, StartWords words) {
   const auto job = context_.jobs.submit(id_, std::move(request), this);
   if (!job) return refuse(start.id, error_name::kBusy, "too many commands wait already; try again later");
   Command command;
-  command.id = start.id.empty() ? make_id() : start.id;
+  command.id = start.id;
   command.form = start.reply;
   command.takes_stdin = start.takes_stdin;
   command.input_allowed = start.takes_stdin ? kStdinWindowBytes : 0;
@@ -323,6 +324,7 @@ FrameSession::Flow& FrameSession::flow_of(Command& command, StdStream stream) {
 }
 
 void FrameSession::has_room() {
+  if (state_ == State::over) return channel_.finish();
   resume_blocked();
   end_if_idle();
 }
@@ -355,8 +357,9 @@ void FrameSession::quiet() {
     enter(State::over);
     return channel_.drop("slow-hello");
   }
-  // Who takes what comes as it can, and has not taken it all, may not have seen the last question.
-  const bool is_only_slow = !window_ && channel_.unsent() > 0;
+  // Who takes what comes as it can, and has not taken it all, may not have seen the last question. And behind a whole
+  // reply that is under way nobody has.
+  const bool is_only_slow = !output_.is_idle() || (!window_ && channel_.unsent() > 0);
   if (!is_only_slow && missed_pings_++ == kMissedPings) {
     enter(State::over);
     return channel_.drop("silent");
@@ -369,13 +372,14 @@ void FrameSession::refuse(const std::string& id, std::string_view error, std::st
   SessionError refusal{id, {std::string(error), std::move(message), "", "", {}}};
   if (error == error_name::kBusy) refusal.error.retry_ms = kRetryMs;
   output_.send(to_json(refusal));
+  if (!id.empty() && !by_id_.contains(id)) ended_.add(id);  // what was sent ahead for it is no error
 }
 
 void FrameSession::fail(std::string_view error, std::string message) {
   if (state_ == State::over) return;
   enter(State::over);
   output_.send(to_json(SessionError{"", {std::string(error), std::move(message), "", "", {}}}));
-  channel_.finish();
+  if (output_.is_idle()) channel_.finish();  // else behind the reply that is under way
 }
 
 void FrameSession::wind_up() {

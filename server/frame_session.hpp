@@ -82,7 +82,7 @@ class FrameSession final : private JobListener {
   void take_end();
 
   void take(const ClientHello& hello);
-  void take(const Start& start);
+  void take(Start start);
   void take(const StdinBytes& input);
   void take(const Signal& signal);
   void take(const Stop& stop);
