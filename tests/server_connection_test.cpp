@@ -7,6 +7,7 @@
 #include "tests/job_fixture.hpp"
 #include "tests/local_client.hpp"
 #include "tests/replies.hpp"
+#include "tests/session_frames.hpp"
 #include "tests/socket_pair.hpp"
 
 using namespace runwire;
@@ -312,4 +313,186 @@ TEST_CASE_FIXTURE(ConnectionFixture, "connection: close() with a reply under way
   CHECK(closed == 1);
   connection.reset();
   CHECK(store.memory().left() == kOutputMemoryBytes);
+}
+
+// --- sessions ---
+
+namespace {
+
+class SessionConnection : public ConnectionFixture {
+ public:
+  void open(Kind kind = Kind::tcp4, std::uint64_t ping_ms = 0) {
+    hello.ping_ms = ping_ms;
+    connect(kind);
+    connection->start();
+    client->send(kPreface);
+    client->send(frame_of(R"({"type":"hello","v":1})"));
+    wait_for_frames(1);
+  }
+  void start(const std::string& id, const std::string& fields = "") {
+    client->send(
+        frame_of(R"({"type":"start","id":")" + id + R"(","shell":true,)" + fields + R"("len":4})", "line"));
+  }
+  std::vector<SessionFrame> frames() { return session_frames_in(client->received()); }
+  std::string names() { return names_of(frames()); }
+  void wait_for_frames(std::size_t count) {
+    REQUIRE(run_until([&] { return frames().size() >= count; }));
+  }
+  static bool is_read(const PuppetSpawner::Puppet& child) {
+    int waiting = 0;
+    return ioctl(child.ends[0], FIONREAD, &waiting) == 0 && waiting == 0;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(SessionConnection,
+                  "connection: carries a session where NUL is its first byte, over TCP and a Unix socket") {
+  for (const Kind kind : {Kind::tcp4, Kind::unix_socket}) {
+    open(kind);
+    CHECK(frames()[0].header == to_json(hello));
+    start("a");
+    auto& child = wait_for_command(1);
+    CHECK(child.command == "line");
+    child.write(0, "hi\n");
+    wait_for_frames(3);
+    child.leave(0);
+    wait_for_frames(4);
+    CHECK(names() == "hello, started a, output a, exit a");
+    CHECK(frames()[2].payload == "hi\n");
+    CHECK(closed == 0);
+  }
+}
+
+TEST_CASE_FIXTURE(SessionConnection, "connection: the first byte decides alone, and never later") {
+  connection->start();
+  client->send(kPreface.substr(0, 1));
+  run_turns();
+  client->send(kPreface.substr(1));
+  client->send(frame_of(R"({"type":"hello","v":1})"));
+  wait_for_frames(1);
+  connect(Kind::tcp4);
+  connection->start();
+  client->send("true");
+  wait_for_command(1).leave(0);
+  wait_for_replies(1);
+  client->send(kPreface);
+  CHECK(wait_for_replies(2)[1].error() == error_name::kProtocol);
+  client->half_close();
+  wait_until_closed();
+}
+
+TEST_CASE_FIXTURE(SessionConnection, "connection: the end of a session's input is its client's end") {
+  for (const Kind kind : {Kind::tcp4, Kind::unix_socket}) {
+    open(kind);
+    start("a");
+    auto& child = wait_for_command(1);
+    client->half_close();
+    wait_until_closed();
+    CHECK(client->has_ended());
+    child.leave(0);
+    REQUIRE(run_until([&] { return jobs.running() == 0; }));
+  }
+}
+
+TEST_CASE_FIXTURE(SessionConnection,
+                  "connection: a session's client that resets is gone, with what it has running") {
+  open();
+  start("a");
+  auto& child = wait_for_command(1);
+  client->reset();
+  wait_until_closed();
+  child.leave(0);
+  REQUIRE(run_until([&] { return jobs.running() == 0; }));
+}
+
+TEST_CASE_FIXTURE(SessionConnection,
+                  "connection: a session's client that does not read stops its commands, no more") {
+  open();
+  start("a");
+  auto& child = wait_for_command(1);
+  std::string sent;
+  do {
+    const std::string piece(40000, static_cast<char>('a' + sent.size() / 40000 % 26));
+    child.write(0, piece);
+    sent += piece;
+    REQUIRE(sent.size() < 1 << 26);  // more than any socket takes
+    run_turns();
+  } while (is_read(child));
+  run_for(20);
+  CHECK_FALSE(is_read(child));
+  std::string got;
+  REQUIRE(run_until([&] {
+    got.clear();
+    for (const auto& frame : frames()) got += frame.payload;
+    return got.size() == sent.size();
+  }));
+  CHECK((got == sent));
+  child.leave(0);
+  REQUIRE(run_until([&] { return frames().back().name() == "exit a"; }));
+  CHECK(frames().back().as<Exit>().stdout_bytes == sent.size());
+}
+
+TEST_CASE_FIXTURE(SessionConnection,
+                  "connection: what breaks a session's protocol is told, and not lost by a reset") {
+  open();
+  start("a");
+  auto& child = wait_for_command(1);
+  client->send(frame_of(R"({"type":"nonsense"})"));
+  client->send(std::string(100000, 'x'));
+  wait_for_frames(3);
+  CHECK(names() == "hello, started a, error");
+  REQUIRE(run_until([&] { return client->has_ended(); }));
+  CHECK_FALSE(client->was_reset());
+  client->close();
+  wait_until_closed();
+  child.leave(0);
+  REQUIRE(run_until([&] { return jobs.running() == 0; }));
+}
+
+TEST_CASE_FIXTURE(SessionConnection,
+                  "connection: a session's client that answers no pings is let go, and named") {
+  open(Kind::tcp4, 30);
+  wait_until_closed();
+  CHECK(refused == "silent");
+  CHECK(names() == "hello, ping, ping, ping");
+}
+
+TEST_CASE_FIXTURE(SessionConnection,
+                  "connection: a session's client that answers pings may be quiet for long") {
+  open(Kind::unix_socket, 30);
+  std::size_t answered = 1;
+  REQUIRE(run_until([&] {
+    for (; answered < frames().size(); ++answered) client->send(frame_of(to_json(Pong{})));
+    return answered > 8;
+  }));
+  CHECK(closed == 0);
+}
+
+TEST_CASE_FIXTURE(SessionConnection, "connection: wind up lets go of a session that has nothing to do") {
+  open();
+  connection->wind_up();
+  REQUIRE(run_until([&] { return client->has_ended(); }));
+  CHECK(names() == "hello, error");
+  CHECK(frames()[1].as<SessionError>().error.error == error_name::kShutdown);
+  client->half_close();
+  wait_until_closed();
+}
+
+TEST_CASE_FIXTURE(SessionConnection,
+                  "connection: close() with a session's commands under way leaves nothing behind") {
+  open();
+  start("a", R"("stdin":true,)");
+  auto& child = wait_for_command(1);
+  client->send(frame_of(to_json(StdinBytes{"a", 0, false, 200000}), std::string(200000, 'x')));
+  for (int i = 0; i < 1000 && is_read(child); ++i) {
+    child.write(0, std::string(40000, 'x'));
+    run_turns();
+  }
+  connection->close();
+  CHECK(closed == 1);
+  connection.reset();
+  CHECK(requests.left() == kRequestMemoryBytes);
+  child.leave(0);
+  REQUIRE(run_until([&] { return jobs.running() == 0; }));
 }

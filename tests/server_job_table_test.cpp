@@ -300,3 +300,142 @@ TEST_CASE_FIXTURE(PuppetTable, "job table: says that it is idle when the last co
   wait_until_idle();
   CHECK(waiting.idle == 1);
 }
+
+// --- commands of sessions ---
+
+namespace {
+
+class StreamTable : public PuppetTable {
+ public:
+  JobId submit_stream(ConnectionId client, JobRequest request) {
+    request.terms.form = ReplyForm::stream;
+    const auto id = table->submit(client, std::move(request), &follower);
+    REQUIRE(id.has_value());
+    return *id;
+  }
+  // With commands whose processes are found by a mark that begins so.
+  void make_with_mark(const std::string& mark) {
+    SpawnSpec how = spec("");
+    how.mark = mark;
+    table = std::make_unique<JobTable>(store, *spawner, waiting, JobLimits{2, 3, 1 << 20, 2}, how);
+  }
+
+  Follower follower;
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(StreamTable, "job table: a job can be found from its submission until it is finished") {
+  CHECK(table->find(1) == nullptr);
+  const JobId id = submit_stream(1, {"a"});
+  Job* const job = table->find(id);
+  REQUIRE(job != nullptr);
+  CHECK(job->state() == JobState::waiting);
+  CHECK(job->id() == id);
+  wait_for_starts(1);
+  CHECK(table->find(id) == job);
+  CHECK(job->state() == JobState::running);
+  puppet(0).leave(0);
+  wait_for(1);
+  CHECK(table->find(id) == nullptr);
+  CHECK(table->find(id + 1) == nullptr);
+}
+
+TEST_CASE_FIXTURE(StreamTable,
+                  "job table: what is said to a job that waits for its turn counts when it comes") {
+  submit(2, "x");
+  submit(2, "y");
+  wait_for_starts(2);
+  JobRequest request{"a"};
+  request.takes_stdin = true;
+  Job* const job = table->find(submit_stream(1, request));
+  job->input().write("early");
+  job->stop_output(StdStream::err);
+  run_turns();
+  CHECK(job->state() == JobState::waiting);
+  puppet(0).leave(0);
+  wait_for_starts(3);
+  CHECK(run_until([&] { return puppet(2).read_input() == "early"; }));
+  CHECK(::write(puppet(2).ends[1], "x", 1) == -1);
+  CHECK(follower.starts == 1);
+}
+
+TEST_CASE_FIXTURE(StreamTable, "job table: what a request says is told the spawner, for that command alone") {
+  submit_stream(1, {"", {"prog", "arg"}, {"A=1"}, true, "/", true, {}});
+  submit(1, "plain");
+  wait_for_starts(2);
+  const SpawnSpec& asked = puppet(0).spec;
+  CHECK(asked.argv == std::vector<std::string>{"prog", "arg"});
+  CHECK(asked.environment == std::vector<std::string>{"A=1"});
+  CHECK(asked.clear_environment);
+  CHECK(asked.cwd == "/");
+  CHECK(asked.takes_stdin);
+  const SpawnSpec& plain = puppet(1).spec;
+  CHECK(plain.command == "plain");
+  CHECK(plain.argv.empty());
+  CHECK(plain.environment.empty());
+  CHECK_FALSE(plain.clear_environment);
+  CHECK(plain.cwd == dir.path());
+  CHECK_FALSE(plain.takes_stdin);
+  CHECK(plain.shell == "/bin/sh");
+}
+
+TEST_CASE_FIXTURE(StreamTable,
+                  "job table: marks are different, begin alike, and are those of their commands") {
+  CHECK(table->next_mark().empty());
+  make_with_mark("RUNWIRE_JOB=x-");
+  std::vector<std::string> marks;
+  for (int i = 0; i < 2; ++i) {
+    JobRequest request{"a"};
+    request.terms.mark = table->next_mark();
+    marks.push_back(request.terms.mark);
+    submit_stream(1, request);
+  }
+  submit(1, "without");
+  wait_for_starts(2);
+  puppet(0).leave(0);
+  wait_for_starts(3);
+  CHECK(marks[0].starts_with("RUNWIRE_JOB=x-"));
+  CHECK(marks[1].starts_with("RUNWIRE_JOB=x-"));
+  CHECK(marks[0] != marks[1]);
+  CHECK(puppet(0).spec.mark == marks[0]);
+  CHECK(puppet(1).spec.mark == marks[1]);
+  CHECK(puppet(2).spec.mark.empty());
+}
+
+TEST_CASE_FIXTURE(StreamTable,
+                  "job table: who is abandoned hears nothing more, of what runs or of what waits") {
+  const JobId running = submit_stream(1, {"a"});
+  submit_stream(1, {"b"});
+  wait_for_starts(2);
+  const JobId waits = submit_stream(1, {"c"});
+  CHECK(follower.starts == 2);
+  table->abandon(1);
+  CHECK(table->find(waits) == nullptr);
+  REQUIRE(table->find(running) != nullptr);
+  puppet(0).write(0, "unheard");
+  puppet(0).leave(0);
+  puppet(1).leave(0);
+  wait_for(2);
+  wait_until_idle();
+  CHECK(follower.out.empty());
+  CHECK(commands() == "a b ");
+  for (const JobResult& result : waiting.results) CHECK(result.header.reason == Reason::client_gone);
+}
+
+TEST_CASE_FIXTURE(StreamTable,
+                  "job table: a command that was dropped from the queue can't be found any more") {
+  submit(2, "x");
+  submit(2, "y");
+  wait_for_starts(2);
+  const JobId id = submit_stream(1, {"a"});
+  table->drop_queued();
+  CHECK(table->find(id) == nullptr);
+  CHECK(waiting.clients.back() == 1);
+  CHECK(waiting.results.back().header.error->error == error_name::kShutdown);
+  table->abandon(1);
+  puppet(0).leave(0);
+  puppet(1).leave(0);
+  wait_until_idle();
+  CHECK(commands() == "x y ");
+}
