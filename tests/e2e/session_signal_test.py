@@ -41,7 +41,7 @@ class Signal(SessionCase):
         """promise 23"""
         bell = self.bell("children")
         child = f"sh -c 'trap \"echo term > {bell}; exit\" TERM; echo ready > {bell}; while :; do sleep 0.01; done'"
-        command = self.client.start(f"{child} & {child} & trap 'wait; exit 5' TERM; wait")
+        command = self.client.start(f"trap 'wait; exit 5' TERM; {child} & {child} & wait")
         bell.wait(2)
         command.tell("signal", signal="TERM")
         self.assertEqual(bell.wait(2), ["term", "term"])
