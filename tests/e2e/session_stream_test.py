@@ -12,7 +12,7 @@ import process
 from session_case import KIB, PREFACE, SessionCase, message, start
 
 # How often the tail of a long output must arrive; by hand: RUNWIRE_EXIT_RUNS=500.
-EXIT_RUNS = int(os.environ.get("RUNWIRE_EXIT_RUNS", "12"))
+EXIT_RUNS = int(os.environ.get("RUNWIRE_EXIT_RUNS", "8"))
 SEQ = b"".join(b"%d\n" % number for number in range(1, 2_000_001))
 
 
