@@ -1,5 +1,6 @@
-// One connection of the load and the command that is under way on it. A lane does what its socket allows and
-// says what came of it; when the next command starts, and what time it is, the load decides.
+// One place in a load for a command that is under way. A lane does what its socket allows and says what came of it;
+// when the next command starts, and what time it is, the load decides. What kinds there are: plain_lane.hpp,
+// session_lane.hpp.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +10,10 @@
 
 #include "bench/clock.hpp"
 #include "bench/endpoint.hpp"
+#include "bench/exercise.hpp"
 #include "bench/failure.hpp"
 #include "bench/readiness.hpp"
 #include "bench/reply_check.hpp"
-#include "proto/frame_reader.hpp"
 
 namespace runwire {
 
@@ -22,6 +23,7 @@ struct Target {
   Endpoint endpoint;
   std::string command;
   Expectation expected;
+  Exercise exercise = {};
   std::vector<char> scratch = std::vector<char>(std::size_t{256} << 10);  // for one read at a time
 };
 
@@ -36,67 +38,80 @@ enum class Step {
 
 class Lane {
  public:
-  enum class State { closed, waiting, connecting, idle, sending, receiving };
-
-  Lane(Target& target, std::uint32_t token) : target_(target), token_(token), check_(target.expected) {}
-  ~Lane() { hang_up(); }
+  virtual ~Lane() = default;
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  // Connects, and no more; it is `begun` now. REQUIRES: closed.
-  Step connect(Nanoseconds begun);
+  // Connects, and no more; it is `begun` now. REQUIRES: is_closed().
+  virtual Step connect(Nanoseconds begun) = 0;
 
-  // Starts a command, which was due at `due` and is `begun` now; connects first if need be.
-  // REQUIRES: closed or idle.
-  Step start(Nanoseconds due, Nanoseconds begun);
+  // Starts a command, which was due at `due` and is `begun` now; connects first if need be. REQUIRES: not in_flight().
+  virtual Step start(Nanoseconds due, Nanoseconds begun) = 0;
 
-  // REQUIRES: waiting (the last step was queue_full).
-  Step retry();
+  // REQUIRES: is_waiting() (the last step was queue_full).
+  virtual Step retry() = 0;
 
-  // The socket is ready. REQUIRES: `ready` is about this lane's present socket.
-  Step on_ready(const Ready& ready);
+  // The command (or the connect) took too long and is given up. REQUIRES: in_flight().
+  virtual Step expire() = 0;
 
-  // The command (or the connect) took too long and is given up with its connection. REQUIRES: in_flight().
-  Step expire();
+  // What is still open of a conversation is brought to its end; most lanes have nothing to do. REQUIRES: not
+  // in_flight().
+  virtual Step wind_up() { return Step::connected; }
 
-  // Closes the connection, if there is one; a command that is under way is cancelled by a reset.
-  void hang_up();
+  // Closes the connection, if there is one and no other lane uses it; a command that is under way is cancelled.
+  virtual void hang_up() = 0;
 
-  State state() const { return state_; }
-  bool in_flight() const { return has_command_ || state_ == State::waiting || state_ == State::connecting; }
+  virtual bool is_closed() const = 0;
+  virtual bool is_waiting() const = 0;
+  virtual bool is_open() const = 0;    // has a connection
+  virtual bool in_flight() const = 0;  // a command or a connect is under way
+
   Nanoseconds due() const { return due_; }
   Nanoseconds begun() const { return begun_; }
-  int fd() const { return fd_.get(); }  // -1 without a connection
+
+  // When something last came or went; what is under way expires that much later.
+  virtual Nanoseconds heard() const { return begun_; }
+
+  // When the first byte of the last command's output came, where it comes before the end.
+  virtual std::optional<Nanoseconds> first_byte() const { return std::nullopt; }
+
+  // Payload bytes that have gone through since this was last asked.
+  virtual std::uint64_t take_bytes() { return 0; }
 
   // About the last step that was `answered` or `lost`. Nothing: all is well.
   std::optional<Failure> failure() const { return failure_; }
   const std::string& why() const { return why_; }
 
- private:
-  void enter(State next) { state_ = next; }
-  void want(Interest interest);
-  Step connected();
-  Step on_connect_decided();
-  Step send_rest();
-  Step receive();
-  Step digest(std::string_view bytes);
-  Step finish();
-  Step fail(Failure failure, std::string why);
-  Step fail_errno(std::string_view call, int error);
+ protected:
+  Lane() = default;
 
-  Target& target_;
-  std::uint32_t token_;
-  State state_ = State::closed;
-  UniqueFd fd_;
-  Interest interest_ = Interest::read;
-  bool has_command_ = false;
-  std::size_t sent_ = 0;  // of the command's bytes
   Nanoseconds due_ = 0;
   Nanoseconds begun_ = 0;
-  FrameReader reader_;
-  ReplyCheck check_;
   std::optional<Failure> failure_;
   std::string why_;
+};
+
+// What came of a lane, by its place.
+struct Told {
+  std::uint32_t lane;
+  Step step;
+};
+
+// All lanes of a load, and the connections under them.
+class Lanes {
+ public:
+  virtual ~Lanes() = default;
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+
+  virtual std::uint32_t size() const = 0;
+  virtual Lane& operator[](std::uint32_t place) = 0;
+
+  // One of their sockets is ready. Appends what came of it, without what is pending.
+  virtual void on_ready(const Ready& ready, std::vector<Told>& told) = 0;
+
+ protected:
+  Lanes() = default;
 };
 
 }  // namespace runwire

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "bench/plain_lane.hpp"
+#include "bench/session_lanes.hpp"
+
 namespace runwire {
 namespace {
 
@@ -18,17 +21,31 @@ std::string in_seconds(Nanoseconds span) {
   return text.substr(0, text.find('.') + 2) + " s";
 }
 
+std::unique_ptr<Lanes> make_lanes(Target& target, const Plan& plan) {
+  if (!target.exercise.in_session) return std::make_unique<PlainLanes>(target, plan.connections);
+  const std::uint32_t sessions = plan.sessions == 0 ? plan.connections : plan.sessions;
+  return std::make_unique<SessionLanes>(target, plan.connections, sessions, plan.idle_sessions);
+}
+
 }  // namespace
 
 std::uint64_t Tally::failed() const {
   return std::accumulate(failures.begin(), failures.end(), std::uint64_t{0});
 }
 
-Load::Load(Target& target, const Plan& plan) : target_(target), plan_(plan) {
-  for (std::uint32_t token = 0; token < plan_.connections; ++token) {
-    lanes_.emplace_back(target_, token);
-    free_.push_back(token);
-  }
+std::uint64_t Tally::bytes_through() const {
+  return std::accumulate(lane_bytes.begin(), lane_bytes.end(), std::uint64_t{0});
+}
+
+double Tally::slowest_share() const {
+  if (bytes_through() == 0) return 1;
+  const double mean = static_cast<double>(bytes_through()) / static_cast<double>(lane_bytes.size());
+  return static_cast<double>(*std::min_element(lane_bytes.begin(), lane_bytes.end())) / mean;
+}
+
+Load::Load(Target& target, const Plan& plan)
+    : target_(target), plan_(plan), lanes_(make_lanes(target, plan)) {
+  for (std::uint32_t token = 0; token < plan_.connections; ++token) free_.push_back(token);
 }
 
 Status Load::connect() {
@@ -36,23 +53,23 @@ Status Load::connect() {
   std::uint32_t next = 0;
   for (;;) {
     const Nanoseconds now = now_ns();
-    auto under_way = static_cast<std::size_t>(
-        std::count_if(lanes_.begin(), lanes_.end(), [](const Lane& lane) { return lane.in_flight(); }));
-    for (; next < lanes_.size() && under_way < kConnectsAtOnce; ++under_way, ++next)
-      handle(next, lanes_[next].connect(now));
-    if (next == lanes_.size() && under_way == 0) break;
+    std::size_t under_way = 0;
+    for (std::uint32_t token = 0; token < next; ++token) under_way += (*lanes_)[token].in_flight() ? 1 : 0;
+    for (; next < lanes_->size() && under_way < kConnectsAtOnce; ++under_way, ++next)
+      handle(next, (*lanes_)[next].connect(now));
+    if (next == lanes_->size() && under_way == 0) break;
     turn(now);
     expire_overdue(now_ns());
   }
-  const bool one_is_open =
-      std::any_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) { return lane.fd() >= 0; });
-  if (one_is_open) return Ok{};
+  for (std::uint32_t token = 0; token < plan_.connections; ++token)
+    if ((*lanes_)[token].is_open()) return Ok{};
   return Error{Errc::refused, "no connection could be opened: " + tally_.first_failure};
 }
 
 Tally Load::run(const Extent& extent, const Observer& observer) {
   extent_ = extent;
   tally_ = Tally();
+  if (target_.exercise.in_session) tally_.lane_bytes.resize(plan_.connections);
   stopped_ = false;
   started_ = failed_in_a_row_ = 0;
   begin_ = last_right_ = free_since_ = now_ns();
@@ -70,9 +87,10 @@ Tally Load::run(const Extent& extent, const Observer& observer) {
 
 // Nothing of this run may reach into the next one.
 Tally Load::close_run() {
-  for (std::uint32_t token = 0; token < lanes_.size(); ++token) {
-    if (!lanes_[token].in_flight()) continue;
-    lanes_[token].hang_up();
+  for (std::uint32_t token = 0; token < plan_.connections; ++token) {
+    take_bytes(token);
+    if (!(*lanes_)[token].in_flight()) continue;
+    (*lanes_)[token].hang_up();
     free_.push_back(token);
   }
   in_flight_ = 0;
@@ -81,9 +99,36 @@ Tally Load::close_run() {
   return std::move(tally_);
 }
 
+void Load::take_bytes(std::uint32_t token) {
+  if (!tally_.lane_bytes.empty()) tally_.lane_bytes[token] += (*lanes_)[token].take_bytes();
+}
+
+Tally Load::wind_up() {
+  tally_ = Tally();
+  begin_ = last_right_ = now_ns();
+  for (std::uint32_t token = 0; token < plan_.connections; ++token) {
+    const Step step = (*lanes_)[token].wind_up();
+    if (step == Step::connected) continue;
+    ++in_flight_;
+    handle(token, step);
+  }
+  while (in_flight_ > 0 && tally_.gave_up.empty()) {
+    turn(now_ns());
+    expire_overdue(now_ns());
+  }
+  return close_run();
+}
+
+std::uint64_t Load::idle_lost() {
+  std::uint64_t lost = 0;
+  for (std::uint32_t token = plan_.connections; token < lanes_->size(); ++token)
+    lost += (*lanes_)[token].is_open() ? 0 : 1;
+  return lost;
+}
+
 // How long new commands were started, apart from when replies came.
 Nanoseconds Load::asked_span(Nanoseconds now) const {
-  if (stopped_ || !tally_.gave_up.empty()) return now - begin_;
+  if (stopped_ || plan_.endless || !tally_.gave_up.empty()) return now - begin_;
   if (extent_.commands != 0 && started_ >= extent_.commands) return 0;
   return extent_.duration;
 }
@@ -97,7 +142,8 @@ bool Load::may_start(Nanoseconds now) const {
 }
 
 bool Load::is_over(Nanoseconds now) const {
-  return !tally_.gave_up.empty() || (in_flight_ == 0 && !may_start(now));
+  const bool started_all = !may_start(now);
+  return !tally_.gave_up.empty() || (started_all && (in_flight_ == 0 || plan_.endless));
 }
 
 void Load::start_due(Nanoseconds now) {
@@ -107,9 +153,9 @@ void Load::start_due(Nanoseconds now) {
     if (arrivals_) arrivals_->advance();
     const std::uint32_t token = free_.front();
     free_.pop_front();
-    Lane& lane = lanes_[token];
+    Lane& lane = (*lanes_)[token];
     if (arrivals_ && due < free_since_) ++tally_.waited;
-    if (!plan_.new_connections && lane.state() == Lane::State::closed) ++tally_.reconnects;
+    if (!plan_.new_connections && !plan_.endless && lane.is_closed()) ++tally_.reconnects;
     ++started_;
     ++in_flight_;
     handle(token, lane.start(due, now));
@@ -120,7 +166,9 @@ void Load::turn(Nanoseconds now) {
   target_.readiness.wait(longest_wait(now), ready_);
   retry_waiting();
   for (const Ready& ready : ready_) {
-    handle(ready.token, lanes_[ready.token].on_ready(ready));
+    told_.clear();
+    lanes_->on_ready(ready, told_);
+    for (const auto& [token, step] : told_) handle(token, step);
     start_due(now_ns());
   }
 }
@@ -135,11 +183,11 @@ void Load::retry_waiting() {
   std::vector<std::uint32_t> tokens;
   tokens.swap(waiting_);
   for (const std::uint32_t token : tokens)
-    if (lanes_[token].state() == Lane::State::waiting) handle(token, lanes_[token].retry());
+    if ((*lanes_)[token].is_waiting()) handle(token, (*lanes_)[token].retry());
 }
 
 void Load::handle(std::uint32_t token, Step step) {
-  Lane& lane = lanes_[token];
+  Lane& lane = (*lanes_)[token];
   switch (step) {
     case Step::pending:
     case Step::connected:
@@ -148,7 +196,7 @@ void Load::handle(std::uint32_t token, Step step) {
       waiting_.push_back(token);
       return;
     case Step::lost:
-      if (lane.failure()) fail(*lane.failure(), lane.why());
+      if (lane.failure() && token < plan_.connections) fail(*lane.failure(), lane.why());
       return;
     case Step::answered:
       return finish(token, now_ns());
@@ -157,8 +205,9 @@ void Load::handle(std::uint32_t token, Step step) {
 
 void Load::finish(std::uint32_t token, Nanoseconds now) {
   --in_flight_;
-  record(lanes_[token], now);
-  if (plan_.new_connections) lanes_[token].hang_up();
+  take_bytes(token);
+  record((*lanes_)[token], now);
+  if (plan_.new_connections) (*lanes_)[token].hang_up();
   if (free_.empty()) free_since_ = now;
   free_.push_back(token);
 }
@@ -166,8 +215,9 @@ void Load::finish(std::uint32_t token, Nanoseconds now) {
 void Load::record(const Lane& lane, Nanoseconds now) {
   if (lane.failure()) return fail(*lane.failure(), lane.why());
   ++tally_.right;
-  tally_.payload_bytes += target_.expected.payload.size();
+  tally_.payload_bytes += target_.expected.size();
   tally_.latency.record(now - lane.due());
+  if (const auto first = lane.first_byte()) tally_.first_byte.record(*first - lane.due());
   last_right_ = now;
   failed_in_a_row_ = 0;
 }
@@ -193,9 +243,9 @@ void Load::tick(Nanoseconds now, const Observer& observer) {
 
 void Load::expire_overdue(Nanoseconds now) {
   bool expired = false;
-  for (std::uint32_t token = 0; token < lanes_.size(); ++token) {
-    Lane& lane = lanes_[token];
-    if (!lane.in_flight() || now - lane.begun() < plan_.timeout) continue;
+  for (std::uint32_t token = 0; token < lanes_->size(); ++token) {
+    Lane& lane = (*lanes_)[token];
+    if (!lane.in_flight() || now - lane.heard() < plan_.timeout) continue;
     handle(token, lane.expire());
     expired = true;
   }

@@ -1,7 +1,6 @@
 // Drives many lanes against one daemon and measures.
 //
-// Closed loop: every connection has its next command sent as soon as the last is answered, so the daemon sets
-// the pace. Open loop: commands are due by a schedule that knows nothing of the daemon, and a latency counts
+// Closed loop: every lane has its next command sent as soon as the last is answered, so the daemon sets the pace. Open loop: commands are due by a schedule that knows nothing of the daemon, and a latency counts
 // from that intended moment, also where all connections were busy then. (A closed loop, or a latency from the
 // moment of sending, leaves out the waiting that real users see: "coordinated omission".)
 // Source: wrk2 (Gil Tene).
@@ -10,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +28,10 @@ struct OpenLoop {
 };
 
 struct Plan {
-  std::uint32_t connections = 8;
+  std::uint32_t connections = 8;      // lanes: commands at a time
+  std::uint32_t sessions = 0;         // that carry the lanes; 0: one for each
+  std::uint32_t idle_sessions = 0;    // further ones without a command
+  bool endless = false;               // commands do not end: what is under way when the time is up is cut off
   bool new_connections = false;       // one for each command; its latency then includes connecting
   std::optional<OpenLoop> open_loop;  // absent: closed loop
   Nanoseconds timeout = 10 * kSecond;
@@ -41,7 +44,8 @@ struct Extent {
 };
 
 struct Tally {
-  Histogram latency;  // of right replies
+  Histogram latency;     // of right replies
+  Histogram first_byte;  // the same, until the first byte of output; where output is streamed
   std::uint64_t right = 0;
   FailureCounts failures{};         // of commands, and of connections between commands
   std::string first_failure;        // in words
@@ -50,10 +54,15 @@ struct Tally {
   std::uint64_t waited = 0;         // open loop: commands that were due while all connections were busy
   Nanoseconds elapsed = 0;          // the duration asked for, or longer: until the last right reply
   std::string gave_up;              // why the run ended before its time; empty: it did not
+  std::vector<std::uint64_t>
+      lane_bytes;  // payload through each lane, also of commands that were cut off; sessions only
 
   std::uint64_t failed() const;
   bool all_right() const { return failed() == 0 && gave_up.empty(); }
   double per_second() const { return elapsed == 0 ? 0 : static_cast<double>(right) / seconds(elapsed); }
+  std::uint64_t bytes_through() const;
+  double slowest_share()
+      const;  // what the lane with the fewest bytes has of their mean; 1 where there are none
 };
 
 // Told of a run four times a second; says whether it shall go on.
@@ -77,6 +86,12 @@ class Load {
   // commands fail without one right reply between them.
   Tally run(const Extent& extent, const Observer& observer);
 
+  // Brings conversations to their end, after the last run; the tally is of how that went.
+  Tally wind_up();
+
+  // How many of the idle sessions are gone.
+  std::uint64_t idle_lost();
+
  private:
   bool may_start(Nanoseconds now) const;
   void start_due(Nanoseconds now);
@@ -86,6 +101,7 @@ class Load {
   void handle(std::uint32_t token, Step step);
   void finish(std::uint32_t token, Nanoseconds now);
   void record(const Lane& lane, Nanoseconds now);
+  void take_bytes(std::uint32_t token);
   void fail(Failure failure, const std::string& why);
   void tick(Nanoseconds now, const Observer& observer);
   void expire_overdue(Nanoseconds now);
@@ -96,10 +112,11 @@ class Load {
 
   Target& target_;
   const Plan plan_;
-  std::deque<Lane> lanes_;              // their places are their tokens
+  std::unique_ptr<Lanes> lanes_;        // those after the plan's connections have nothing to do
   std::deque<std::uint32_t> free_;      // lanes without a command, the longest free first
   std::vector<std::uint32_t> waiting_;  // lanes to retry(): the listener's queue was full
   std::vector<Ready> ready_;
+  std::vector<Told> told_;
 
   // Of the present run.
   Extent extent_;

@@ -39,16 +39,48 @@ std::string daemon_build(Channel& channel, pid_t pid, Nanoseconds timeout) {
   return told ? reply->payload.substr(0, reply->payload.find('\n')) : name + " (build unknown)";
 }
 
+constexpr std::uint64_t kWithoutEnd = UINT64_MAX;
+
+std::string line_of(std::uint64_t bytes) {
+  return std::string(static_cast<std::size_t>(bytes - 1), '.') + '\n';
+}
+
+// Of what a scenario's own command gives.
+Expectation own_expectation(const Options& options) {
+  Expectation expected;
+  expected.status = ExitStatus::exited(0);
+  if (options.scenario == Scenario::stream)
+    expected.zeros = options.plan.endless ? kWithoutEnd : options.bytes;
+  if (options.scenario == Scenario::feed) expected.payload = std::to_string(options.bytes) + "\n";
+  if (options.scenario == Scenario::echo) expected.payload = line_of(options.bytes);
+  return expected;
+}
+
+Exercise exercise_of(const Options& options) {
+  Exercise exercise;
+  exercise.in_session = options.scenario != Scenario::plain;
+  exercise.reply = options.scenario == Scenario::echo ? ReplyForm::stream : options.reply;
+  exercise.window = options.window;
+  if (options.scenario == Scenario::echo) exercise.kind = Exercise::Kind::converse;
+  if (options.scenario == Scenario::feed) {
+    exercise.kind = Exercise::Kind::feed;
+    exercise.feed_bytes = options.plan.endless ? kWithoutEnd : options.bytes;
+  }
+  return exercise;
+}
+
 Result<Acquaintance> get_to_know(const Options& options) {
   const std::chrono::milliseconds timeout(options.plan.timeout / kMillisecond);
   auto channel = Channel::connect(options.address, timeout);
   RUNWIRE_TRY(channel);
-  auto reply = ask_once(*channel, options.command, options.plan.timeout);
+  auto reply =
+      ask_once(*channel, takes_a_command(options.scenario) ? options.command : ":", options.plan.timeout);
   RUNWIRE_TRY(reply);
   const auto endpoint = endpoint_of(channel->fd(), options.address);
   RUNWIRE_TRY(endpoint);
   if (options.expected_payload) reply->payload = *options.expected_payload;
   if (options.expected_status) reply->status = options.expected_status;
+  if (!takes_a_command(options.scenario)) *reply = own_expectation(options);
   Acquaintance known{*endpoint, std::move(*reply), options.pid ? options.pid : daemon_pid(channel->fd())};
   if (known.pid) known.build = daemon_build(*channel, *known.pid, options.plan.timeout);
   channel->close_orderly();
@@ -77,6 +109,11 @@ void fill_in_costs(Report& report, const Meters& before, const Meters& after) {
   if (before.machine && after.machine)
     report.machine_cpu = MachineCpu{after.machine->busy_s - before.machine->busy_s,
                                     after.machine->stolen_s - before.machine->stolen_s};
+}
+
+void add_failures(Tally& to, const Tally& more) {
+  for (std::size_t kind = 0; kind < kFailureKinds; ++kind) to.failures[kind] += more.failures[kind];
+  if (to.first_failure.empty()) to.first_failure = more.first_failure;
 }
 
 void run_phases(Load& load, Report& report, const PhaseObserver& observer) {
@@ -111,7 +148,8 @@ Result<Report> measure(const Options& options, const PhaseObserver& observer) {
   if (options.pid && !sample_daemon(*options.pid))
     return Error{Errc::invalid_argument,
                  "--pid: nothing can be learnt of a process " + std::to_string(*options.pid)};
-  auto idle = IdleConnections::open(options.address, options.idle, options.plan.timeout);
+  const std::uint32_t idle_connections = options.scenario == Scenario::plain ? options.idle : 0;
+  auto idle = IdleConnections::open(options.address, idle_connections, options.plan.timeout);
   RUNWIRE_TRY(idle);
   auto readiness = Readiness::create();
   RUNWIRE_TRY(readiness);
@@ -125,11 +163,13 @@ Result<Report> measure(const Options& options, const PhaseObserver& observer) {
   report.daemon_build = known->build;
   report.utc = utc_now();
 
-  Target target{*readiness, known->endpoint, options.command, std::move(known->expected)};
+  Target target{*readiness, known->endpoint, options.command, std::move(known->expected),
+                exercise_of(options)};
   Load load(target, options.plan);
   if (!options.plan.new_connections) RUNWIRE_TRY(load.connect());
   run_phases(load, report, observer);
-  report.idle_lost = idle->lost();
+  add_failures(report.tally, load.wind_up());
+  report.idle_lost = idle->lost() + load.idle_lost();
   return report;
 }
 

@@ -25,7 +25,7 @@ Examples:
 HOST is host:port, [::1]:port or unix:/path. Options stand before it; all words after it are the command.
 
 Load:
-  -c, --connections N     clients, each with one command at a time (8; with --rate 256)
+  -c, --connections N     clients, each with one command at a time (8; with --rate 256; see --scenario)
   -n, --commands N        end after N commands
   -z, --duration TIME     end after 10s, 500ms, 2m (10s, unless -n is given)
   -r, --rate N            open loop: N commands a second; latency counts from the intended start
@@ -35,6 +35,11 @@ Load:
       --idle N            hold N more connections open that send nothing
       --command TEXT      the command, where no HOST is named
       --timeout TIME      a reply that takes longer is a failure; without any the run ends (10s)
+      --scenario NAME     `plain`, or in sessions: `spawn`, `mux` (100 commands on one connection), `many-idle`
+                          (beside 1000 sessions), `stream` or `stdin` (a command with 1 GiB), `echo` (lines, by cat)
+      --sessions N        connections that carry the -c commands (one for each)
+      --reply FORM        of spawn, mux, many-idle: `whole` (default) or `stream`, with time to first byte
+      --bytes N, --window N   of stream, stdin (0: endless, until -z), a line of echo; flow control of output
 
 Every reply is compared, byte for byte, with
       --expect TEXT       this output (stdout, then stderr), or
@@ -64,6 +69,8 @@ struct Words {
   std::string expect;
   std::string expect_file;
   int expect_status = 0;
+  std::string scenario = "plain";
+  std::string reply = "whole";
 };
 
 Error misuse(std::string message) { return {Errc::invalid_argument, std::move(message)}; }
@@ -80,6 +87,14 @@ void describe_load(CLI::App& app, Words& words, Options& options) {
   app.add_option("--idle", options.idle)->check(CLI::Range(0, 1'000'000));
   app.add_option("--command", words.command);
   app.add_option("--timeout", words.timeout);
+}
+
+void describe_sessions(CLI::App& app, Words& words, Options& options) {
+  app.add_option("--scenario", words.scenario);
+  app.add_option("--sessions", options.plan.sessions)->check(CLI::Range(1, 1'000'000));
+  app.add_option("--reply", words.reply)->check(CLI::IsMember({"whole", "stream"}));
+  app.add_option("--bytes", options.bytes)->transform(CLI::AsSizeValue(false));
+  app.add_option("--window", options.window)->transform(CLI::AsSizeValue(false))->check(CLI::PositiveNumber);
 }
 
 void describe_the_rest(CLI::App& app, Words& words, Options& options) {
@@ -126,6 +141,66 @@ Status read_command(const Words& words, Options& options) {
   return check_shell_line(options.command);
 }
 
+constexpr std::uint64_t kBulkBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kLineBytes = 64;
+constexpr std::uint32_t kMuxCommands = 100;
+constexpr std::uint32_t kIdleSessions = 1000;
+
+// What stays unsaid on the command line depends on the scenario.
+void fill_in_defaults(const CLI::App& app, Options& options) {
+  const Scenario scenario = options.scenario;
+  const bool is_bulk = scenario == Scenario::stream || scenario == Scenario::feed;
+  if (app.count("--bytes") == 0) options.bytes = is_bulk ? kBulkBytes : kLineBytes;
+  if (app.count("--rate") != 0 && app.count("--connections") == 0) options.plan.connections = 256;
+  if (app.count("--connections") == 0) {
+    if (is_bulk || scenario == Scenario::echo) options.plan.connections = 1;
+    if (scenario == Scenario::mux) options.plan.connections = kMuxCommands;
+  }
+  if (is_bulk && app.count("--warmup") == 0) options.warmup = 0;
+  if (is_bulk && app.count("--duration") == 0 && app.count("--commands") == 0) options.extent = {1, 0};
+  if (scenario == Scenario::mux && app.count("--sessions") == 0) options.plan.sessions = 1;
+  if (scenario == Scenario::many_idle && app.count("--idle") == 0) options.idle = kIdleSessions;
+  if (scenario == Scenario::stream) options.reply = ReplyForm::stream;
+  if (scenario != Scenario::plain) options.plan.idle_sessions = options.idle;
+  options.plan.endless = is_bulk && options.bytes == kEndless;
+}
+
+Status check_session_options(const CLI::App& app, const Options& options) {
+  const std::string name(name_of(options.scenario));
+  const bool is_plain = options.scenario == Scenario::plain;
+  for (const char* option : {"--sessions", "--reply", "--bytes", "--window"})
+    if (is_plain && app.count(option) != 0)
+      return misuse(std::string(option) + " is about sessions: name another --scenario than plain");
+  if (options.plan.sessions > options.plan.connections)
+    return misuse("--sessions: there are more of them than commands at a time; see -c");
+  if (options.plan.new_connections && options.plan.sessions != 0 &&
+      options.plan.sessions < options.plan.connections)
+    return misuse("--new-connection: commands that share a session cannot have a new one each");
+  if (options.plan.endless && options.extent.duration == 0)
+    return misuse("--bytes 0: without an end it needs a time; see --duration");
+  if (options.scenario == Scenario::echo && options.bytes == 0)
+    return misuse("--bytes: a line has at least one");
+  if (takes_a_command(options.scenario)) return Ok{};
+  for (const char* option :
+       {"--command", "COMMAND", "--expect", "--expect-file", "--expect-status", "--reply"})
+    if (app.count(option) != 0)
+      return misuse(std::string(option) + ": the scenario '" + name + "' brings its own");
+  return Ok{};
+}
+
+Status read_scenario(const CLI::App& app, const Words& words, Options& options) {
+  const auto scenario = scenario_named(words.scenario);
+  if (!scenario)
+    return misuse("--scenario: '" + words.scenario +
+                  "' is none of plain, spawn, stream, stdin, echo, many-idle, mux");
+  options.scenario = *scenario;
+  if (words.reply == "stream") options.reply = ReplyForm::stream;
+  fill_in_defaults(app, options);
+  RUNWIRE_TRY(check_session_options(app, options));
+  if (!takes_a_command(*scenario)) options.command = own_command(*scenario, options.bytes);
+  return Ok{};
+}
+
 Status read_expectation(const CLI::App& app, const Words& words, Options& options) {
   if (app.count("--expect") != 0) options.expected_payload = words.expect;
   if (app.count("--expect-file") != 0) {
@@ -158,8 +233,8 @@ Result<Options> interpret(const CLI::App& app, const Words& words, std::string_v
   if (app.count("--rate") != 0) {
     const Spacing spacing = words.spacing == "fixed" ? Spacing::fixed : Spacing::poisson;
     options.plan.open_loop = OpenLoop{words.rate, spacing};
-    if (app.count("--connections") == 0) options.plan.connections = 256;
   }
+  RUNWIRE_TRY(read_scenario(app, words, options));
   if (options.json_path == "-" && options.csv_path == "-")
     return misuse("--json and --csv cannot both go to stdout: name a file for one of them");
   return options;
@@ -176,6 +251,7 @@ std::variant<Options, EarlyExit> parse_options(int argc, const char* const* argv
   Words words;
   Options options;
   describe_load(app, words, options);
+  describe_sessions(app, words, options);
   describe_the_rest(app, words, options);
   try {
     app.parse(argc, argv);

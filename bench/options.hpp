@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "bench/clock.hpp"
+#include "bench/exercise.hpp"
 #include "bench/load.hpp"
 #include "proto/address.hpp"
 #include "proto/exit_status.hpp"
@@ -19,6 +20,10 @@ namespace runwire {
 struct Options {
   Address address;
   std::string command = "echo hello";
+  Scenario scenario = Scenario::plain;
+  ReplyForm reply = ReplyForm::whole;
+  std::uint64_t bytes = 0;  // of output (stream), of input (stdin), of a line (echo)
+  std::optional<std::uint64_t> window;
   Plan plan;
   Extent extent;
   Nanoseconds warmup = kSecond;

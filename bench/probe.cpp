@@ -38,6 +38,7 @@ class Answer {
                                       header->error->message};
     reader_.expect_payload(header->len);
     expectation_.status = header->status;
+    if (header->stdout_bytes) expectation_.stdout_bytes = *header->stdout_bytes;
     return Ok{};
   }
 

@@ -7,7 +7,6 @@
 #include "proto/message.hpp"
 
 namespace runwire {
-namespace {
 
 std::string hex(char byte) {
   char digits[8];
@@ -18,8 +17,6 @@ std::string hex(char byte) {
 Failure failure_of(const ErrorReply& error) {
   return error.error == error_name::kBusy ? Failure::busy : Failure::server_error;
 }
-
-}  // namespace
 
 std::string describe(const std::optional<ExitStatus>& status) {
   if (!status) return "no exit status";

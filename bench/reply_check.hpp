@@ -8,6 +8,7 @@
 
 #include "bench/failure.hpp"
 #include "proto/exit_status.hpp"
+#include "proto/outcome.hpp"
 #include "proto/result.hpp"
 
 namespace runwire {
@@ -15,6 +16,11 @@ namespace runwire {
 struct Expectation {
   std::string payload;               // all of stdout, then all of stderr
   std::optional<ExitStatus> status;  // absent: the header must not tell one either (the original protocol)
+  std::uint64_t stdout_bytes =
+      UINT64_MAX;           // so much of the payload is stdout's, where there is more: stderr's
+  std::uint64_t zeros = 0;  // if not 0: so many zero bytes on stdout, and no payload
+
+  std::uint64_t size() const { return zeros != 0 ? zeros : payload.size(); }
 };
 
 class ReplyCheck {
@@ -42,5 +48,11 @@ class ReplyCheck {
 
 // "exit code 0", "killed by KILL", "no exit status": for messages.
 std::string describe(const std::optional<ExitStatus>& status);
+
+// "0x6f": for messages.
+std::string hex(char byte);
+
+// Which failure an error frame is.
+Failure failure_of(const ErrorReply& error);
 
 }  // namespace runwire

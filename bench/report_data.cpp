@@ -29,6 +29,31 @@ Figures latency_figures(const Histogram& latency) {
           {"p99_9_ms", ms(latency.percentile(99.9)), 3}, {"max_ms", ms(latency.max()), 3}};
 }
 
+// Until the first byte of streamed output; absent where none was.
+Figures first_byte_figures(const Tally& tally) {
+  Figures figures = latency_figures(tally.first_byte);
+  for (Figure& figure : figures) {
+    figure.key = "first_byte_" + figure.key;
+    if (tally.first_byte.count() == 0) figure.value.reset();
+  }
+  return figures;
+}
+
+Figures session_figures(const Report& report) {
+  const Options& options = report.options;
+  const Tally& tally = report.tally;
+  const bool in_session = options.scenario != Scenario::plain;
+  const auto of_session = [&](double value) { return in_session ? std::optional(value) : std::nullopt; };
+  const std::uint32_t sessions =
+      options.plan.sessions == 0 ? options.plan.connections : options.plan.sessions;
+  const double span = seconds(tally.elapsed);
+  const auto through = static_cast<double>(tally.bytes_through());
+  return {{"sessions", of_session(sessions), 0},
+          {"bytes_through", of_session(through), 0},
+          {"mb_per_s", of_session(span > 0 ? through / 1e6 / span : 0), 3},
+          {"slowest_share", of_session(tally.slowest_share()), 3}};
+}
+
 Figures load_figures(const Report& report) {
   const auto& open_loop = report.options.plan.open_loop;
   return {{"connections", report.options.plan.connections, 0},
@@ -115,6 +140,8 @@ Texts texts(const Report& report) {
           {"command", report.options.command},
           {"address", to_string(report.options.address)},
           {"loop", mode_of(report.options.plan)},
+          {"scenario", std::string(name_of(report.options.scenario))},
+          {"reply", report.options.reply == ReplyForm::stream ? "stream" : "whole"},
           {"expected_status", describe(report.expected.status)},
           {"first_failure", report.tally.first_failure},
           {"gave_up", report.tally.gave_up},
@@ -132,7 +159,9 @@ std::string to_json(const Report& report) {
   json.boolean("new_connections", report.options.plan.new_connections).number("cores", report.machine.cores);
   write(json, load_figures(report));
   write(json, result_figures(report));
+  write(json, session_figures(report));
   write(json, "latency", latency_figures(report.tally.latency));
+  write(json, "first_byte", first_byte_figures(report.tally));
   write(json, "failures", failure_figures(report.tally));
   write(json, "cost", cost_figures(report));
   return std::move(json).finish() + "\n";
@@ -148,8 +177,12 @@ std::string to_csv(const Report& report) {
   titles += "new_connections,cores";
   values += report.options.plan.new_connections ? "1," : "0,";
   values += std::to_string(report.machine.cores);
-  const Figures groups[] = {load_figures(report), result_figures(report),
-                            latency_figures(report.tally.latency), failure_figures(report.tally),
+  const Figures groups[] = {load_figures(report),
+                            result_figures(report),
+                            session_figures(report),
+                            latency_figures(report.tally.latency),
+                            first_byte_figures(report.tally),
+                            failure_figures(report.tally),
                             cost_figures(report)};
   for (const Figures& group : groups)
     for (const auto& [key, value, places] : group) {

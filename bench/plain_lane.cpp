@@ -1,4 +1,4 @@
-#include "bench/lane.hpp"
+#include "bench/plain_lane.hpp"
 
 #include <cassert>
 #include <cerrno>
@@ -16,14 +16,14 @@ void reset_on_close(int fd) {
 
 }  // namespace
 
-Step Lane::connect(Nanoseconds begun) {
+Step PlainLane::connect(Nanoseconds begun) {
   assert(state_ == State::closed);
   begun_ = begun;
   enter(State::waiting);
   return retry();
 }
 
-Step Lane::start(Nanoseconds due, Nanoseconds begun) {
+Step PlainLane::start(Nanoseconds due, Nanoseconds begun) {
   assert(state_ == State::closed || state_ == State::idle);
   has_command_ = true;
   sent_ = 0;
@@ -34,7 +34,7 @@ Step Lane::start(Nanoseconds due, Nanoseconds begun) {
   return send_rest();
 }
 
-Step Lane::retry() {
+Step PlainLane::retry() {
   assert(state_ == State::waiting);
   Attempt attempt = begin_connecting(target_.endpoint);
   if (attempt.progress == Attempt::queue_full) return Step::queue_full;
@@ -52,7 +52,7 @@ Step Lane::retry() {
   return Step::pending;
 }
 
-Step Lane::on_ready(const Ready& ready) {
+Step PlainLane::on_ready(const Ready& ready) {
   if (state_ == State::connecting) return ready.writable ? on_connect_decided() : Step::pending;
   // A reply may precede the end of its command: a daemon that refuses one answers in the middle of it.
   if (ready.readable) {
@@ -62,7 +62,7 @@ Step Lane::on_ready(const Ready& ready) {
   return ready.writable && state_ == State::sending ? send_rest() : Step::pending;
 }
 
-Step Lane::on_connect_decided() {
+Step PlainLane::on_connect_decided() {
   int error = 0;
   socklen_t size = sizeof error;
   ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
@@ -71,12 +71,12 @@ Step Lane::on_connect_decided() {
   return connected();
 }
 
-Step Lane::connected() {
+Step PlainLane::connected() {
   enter(has_command_ ? State::sending : State::idle);
   return has_command_ ? send_rest() : Step::connected;
 }
 
-Step Lane::send_rest() {
+Step PlainLane::send_rest() {
   const std::string& command = target_.command;
   const ssize_t sent = ::send(fd_.get(), command.data() + sent_, command.size() - sent_, kSendFlags);
   if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return fail_errno("send", errno);
@@ -90,7 +90,7 @@ Step Lane::send_rest() {
   return Step::pending;
 }
 
-Step Lane::receive() {
+Step PlainLane::receive() {
   const ssize_t got = ::recv(fd_.get(), target_.scratch.data(), target_.scratch.size(), 0);
   if (got > 0) return digest({target_.scratch.data(), static_cast<std::size_t>(got)});
   if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return Step::pending;
@@ -102,7 +102,7 @@ Step Lane::receive() {
   return Step::lost;
 }
 
-Step Lane::digest(std::string_view bytes) {
+Step PlainLane::digest(std::string_view bytes) {
   if (!has_command_) return fail(Failure::protocol, "bytes came that nobody had asked for");
   bool whole = false;
   reader_.feed(bytes);
@@ -131,7 +131,7 @@ Step Lane::digest(std::string_view bytes) {
   }
 }
 
-Step Lane::finish() {
+Step PlainLane::finish() {
   has_command_ = false;
   failure_ = check_.failure();
   if (failure_) why_ = check_.why();
@@ -143,14 +143,14 @@ Step Lane::finish() {
   return Step::answered;
 }
 
-Step Lane::expire() {
+Step PlainLane::expire() {
   assert(in_flight());
   const bool connecting = state_ == State::waiting || state_ == State::connecting;
   return fail(Failure::timeout,
               connecting ? "the connection was not accepted in time" : "no whole reply in time");
 }
 
-Step Lane::fail(Failure failure, std::string why) {
+Step PlainLane::fail(Failure failure, std::string why) {
   failure_ = failure;
   why_ = std::move(why);
   const Step step = has_command_ ? Step::answered : Step::lost;
@@ -158,11 +158,11 @@ Step Lane::fail(Failure failure, std::string why) {
   return step;
 }
 
-Step Lane::fail_errno(std::string_view call, int error) {
+Step PlainLane::fail_errno(std::string_view call, int error) {
   return fail(failure_of_errno(error), std::string(call) + ": " + std::strerror(error));
 }
 
-void Lane::hang_up() {
+void PlainLane::hang_up() {
   if (has_command_ && fd_) reset_on_close(fd_.get());
   has_command_ = false;
   if (fd_) target_.readiness.forget(fd_.get());
@@ -170,10 +170,19 @@ void Lane::hang_up() {
   enter(State::closed);
 }
 
-void Lane::want(Interest interest) {
+void PlainLane::want(Interest interest) {
   if (interest == interest_) return;
   interest_ = interest;
   target_.readiness.change(fd_.get(), token_, interest);
+}
+
+PlainLanes::PlainLanes(Target& target, std::uint32_t count) {
+  for (std::uint32_t place = 0; place < count; ++place) lanes_.emplace_back(target, place);
+}
+
+void PlainLanes::on_ready(const Ready& ready, std::vector<Told>& told) {
+  const Step step = lanes_[ready.token].on_ready(ready);
+  if (step != Step::pending) told.push_back({ready.token, step});
 }
 
 }  // namespace runwire

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/lane.hpp"
+#include "bench/plain_lane.hpp"
 #include "proto/frame.hpp"
 #include "tests/scripted_peer.hpp"
 
@@ -54,7 +54,7 @@ struct Scene {
   void start_kept() {
     connect();
     REQUIRE(lane.start(1, 2) == Step::pending);
-    REQUIRE(lane.state() == Lane::State::receiving);
+    REQUIRE(lane.state() == PlainLane::State::receiving);
   }
 
   void peer_sends(std::string_view bytes) {
@@ -79,33 +79,33 @@ struct Scene {
   Endpoint endpoint;
   Readiness readiness;
   Target target;
-  Lane lane;
+  PlainLane lane;
   UniqueFd peer;
 };
 
 }  // namespace
 
-TEST_CASE("lane: connects without a command and is idle then") {
+TEST_CASE("plain lane: connects without a command and is idle then") {
   Scene scene;
   scene.connect();
-  CHECK(scene.lane.state() == Lane::State::idle);
+  CHECK(scene.lane.state() == PlainLane::State::idle);
   CHECK_FALSE(scene.lane.in_flight());
 }
 
-TEST_CASE("lane: sends the command's bytes as they are and finds the reply right") {
+TEST_CASE("plain lane: sends the command's bytes as they are and finds the reply right") {
   Scene scene;
   scene.start_kept();
   CHECK(scene.peer_reads(10) == "echo hello");
   scene.peer_sends(kHelloFrame);
   CHECK(scene.next_step() == Step::answered);
   CHECK(scene.lane.failure() == std::nullopt);
-  CHECK(scene.lane.state() == Lane::State::idle);
+  CHECK(scene.lane.state() == PlainLane::State::idle);
 }
 
-TEST_CASE("lane: started without a connection it makes one first") {
+TEST_CASE("plain lane: started without a connection it makes one first") {
   Scene scene;
   REQUIRE(scene.lane.start(1, 2) == Step::pending);
-  while (scene.lane.state() == Lane::State::connecting) {
+  while (scene.lane.state() == PlainLane::State::connecting) {
     std::vector<Ready> ready;
     scene.readiness.wait(kDeadline, ready);
     REQUIRE(ready.size() == 1);
@@ -118,7 +118,7 @@ TEST_CASE("lane: started without a connection it makes one first") {
   CHECK(scene.lane.failure() == std::nullopt);
 }
 
-TEST_CASE("lane: a reply that comes byte by byte is one reply") {
+TEST_CASE("plain lane: a reply that comes byte by byte is one reply") {
   Scene scene;
   scene.start_kept();
   for (std::size_t at = 0; at + 1 < kHelloFrame.size(); ++at) {
@@ -133,7 +133,7 @@ TEST_CASE("lane: a reply that comes byte by byte is one reply") {
   CHECK(scene.lane.failure() == std::nullopt);
 }
 
-TEST_CASE("lane: many commands follow one another on one connection") {
+TEST_CASE("plain lane: many commands follow one another on one connection") {
   Scene scene;
   scene.connect();
   for (int i = 0; i < 50; ++i) {
@@ -145,7 +145,7 @@ TEST_CASE("lane: many commands follow one another on one connection") {
   }
 }
 
-TEST_CASE("lane: a wrong reply is a failure, and the connection stays good") {
+TEST_CASE("plain lane: a wrong reply is a failure, and the connection stays good") {
   Scene scene;
   scene.start_kept();
   scene.peer_sends(frame_head(R"({"filename":"cls.txt","len":6})") + "hellO\n");
@@ -157,7 +157,7 @@ TEST_CASE("lane: a wrong reply is a failure, and the connection stays good") {
   CHECK(scene.lane.failure() == std::nullopt);
 }
 
-TEST_CASE("lane: a connection that ends at any byte of a reply is closed early") {
+TEST_CASE("plain lane: a connection that ends at any byte of a reply is closed early") {
   for (std::size_t cut = 0; cut < kHelloFrame.size(); ++cut) {
     CAPTURE(cut);
     Scene scene;
@@ -167,11 +167,12 @@ TEST_CASE("lane: a connection that ends at any byte of a reply is closed early")
     scene.peer.reset();
     CHECK(scene.next_step() == Step::answered);
     CHECK(scene.lane.failure() == Failure::closed);
-    CHECK(scene.lane.state() == Lane::State::closed);
+    CHECK(scene.lane.state() == PlainLane::State::closed);
   }
 }
 
-TEST_CASE("lane: what a broken connection left of a frame does not get into the next connection's reply") {
+TEST_CASE(
+    "plain lane: what a broken connection left of a frame does not get into the next connection's reply") {
   for (const std::size_t cut : {2U, 10U, 38U}) {
     CAPTURE(cut);
     Scene scene;
@@ -187,7 +188,7 @@ TEST_CASE("lane: what a broken connection left of a frame does not get into the 
   }
 }
 
-TEST_CASE("lane: a reset while it waits for the reply is a reset") {
+TEST_CASE("plain lane: a reset while it waits for the reply is a reset") {
   Scene scene;
   scene.start_kept();
   const linger now{1, 0};
@@ -197,18 +198,18 @@ TEST_CASE("lane: a reset while it waits for the reply is a reset") {
   CHECK(scene.lane.failure() == Failure::reset);
 }
 
-TEST_CASE("lane: bytes after the reply are a failure, be they a whole frame or a part of one") {
+TEST_CASE("plain lane: bytes after the reply are a failure, be they a whole frame or a part of one") {
   for (const std::string& more : {kHelloFrame, std::string("\x06"), std::string("hello!")}) {
     Scene scene;
     scene.start_kept();
     scene.peer_sends(kHelloFrame + more);
     CHECK(scene.next_step() == Step::answered);
     CHECK(scene.lane.failure() == Failure::protocol);
-    CHECK(scene.lane.state() == Lane::State::closed);
+    CHECK(scene.lane.state() == PlainLane::State::closed);
   }
 }
 
-TEST_CASE("lane: bytes that nobody has asked for cost the connection") {
+TEST_CASE("plain lane: bytes that nobody has asked for cost the connection") {
   Scene scene;
   scene.connect();
   scene.peer_sends("?");
@@ -216,7 +217,7 @@ TEST_CASE("lane: bytes that nobody has asked for cost the connection") {
   CHECK(scene.lane.failure() == Failure::protocol);
 }
 
-TEST_CASE("lane: an illegal header length is a broken frame") {
+TEST_CASE("plain lane: an illegal header length is a broken frame") {
   Scene scene;
   scene.start_kept();
   scene.peer_sends(std::string("\xff\xff\xff\xff", 4));
@@ -225,21 +226,21 @@ TEST_CASE("lane: an illegal header length is a broken frame") {
   CHECK(scene.lane.why().find("4294967295") != std::string::npos);
 }
 
-TEST_CASE("lane: an idle connection that the daemon closes is lost, and no failure") {
+TEST_CASE("plain lane: an idle connection that the daemon closes is lost, and no failure") {
   Scene scene;
   scene.connect();
   scene.peer.reset();
   CHECK(scene.next_step() == Step::lost);
   CHECK(scene.lane.failure() == std::nullopt);
-  CHECK(scene.lane.state() == Lane::State::closed);
+  CHECK(scene.lane.state() == PlainLane::State::closed);
 }
 
-TEST_CASE("lane: a command larger than the socket takes at once arrives whole") {
+TEST_CASE("plain lane: a command larger than the socket takes at once arrives whole") {
   const std::string command = "echo hello #" + std::string(std::size_t{8} << 20, 'x');
   Scene scene(command);
   scene.connect();
   REQUIRE(scene.lane.start(1, 2) == Step::pending);
-  REQUIRE(scene.lane.state() == Lane::State::sending);  // or the test would test nothing
+  REQUIRE(scene.lane.state() == PlainLane::State::sending);  // or the test would test nothing
   std::string arrived;
   std::vector<Ready> ready;
   while (arrived.size() < command.size()) {
@@ -253,20 +254,20 @@ TEST_CASE("lane: a command larger than the socket takes at once arrives whole") 
   CHECK(arrived == command);
   scene.peer_sends(kHelloFrame);
   CHECK(scene.next_step() == Step::answered);
-  CHECK(scene.lane.state() == Lane::State::idle);
+  CHECK(scene.lane.state() == PlainLane::State::idle);
 }
 
-TEST_CASE("lane: a reply in the middle of its command ends the connection with it") {
+TEST_CASE("plain lane: a reply in the middle of its command ends the connection with it") {
   Scene scene("echo hello #" + std::string(std::size_t{8} << 20, 'x'));
   scene.connect();
   REQUIRE(scene.lane.start(1, 2) == Step::pending);
-  REQUIRE(scene.lane.state() == Lane::State::sending);
+  REQUIRE(scene.lane.state() == PlainLane::State::sending);
   scene.peer_sends(kHelloFrame);
   CHECK(scene.next_step() == Step::answered);
-  CHECK(scene.lane.state() == Lane::State::closed);
+  CHECK(scene.lane.state() == PlainLane::State::closed);
 }
 
-TEST_CASE("lane: nobody at the address is refused") {
+TEST_CASE("plain lane: nobody at the address is refused") {
   Scene scene;
   scene.target.endpoint = [] { return endpoint_at(TcpListener()); }();
   Step step = scene.lane.start(1, 2);
@@ -275,7 +276,7 @@ TEST_CASE("lane: nobody at the address is refused") {
   CHECK(scene.lane.failure() == Failure::refused);
 }
 
-TEST_CASE("lane: a command that takes too long is cancelled by a reset, so that the daemon ends it") {
+TEST_CASE("plain lane: a command that takes too long is cancelled by a reset, so that the daemon ends it") {
   Scene scene;
   scene.start_kept();
   REQUIRE(scene.peer_reads(10) == "echo hello");
@@ -284,14 +285,14 @@ TEST_CASE("lane: a command that takes too long is cancelled by a reset, so that 
   CHECK(scene.peer_reads(1) == "<reset>");
 }
 
-TEST_CASE("lane: between commands it hangs up with an end, not with a reset") {
+TEST_CASE("plain lane: between commands it hangs up with an end, not with a reset") {
   Scene scene;
   scene.connect();
   scene.lane.hang_up();
   CHECK(scene.peer_reads(1).empty());
 }
 
-TEST_CASE("lane: keeps when a command was due apart from when it began") {
+TEST_CASE("plain lane: keeps when a command was due apart from when it began") {
   Scene scene;
   scene.connect();
   REQUIRE(scene.lane.start(5, 7) == Step::pending);
@@ -300,7 +301,7 @@ TEST_CASE("lane: keeps when a command was due apart from when it began") {
 }
 
 #if defined(__linux__)
-TEST_CASE("lane: a full queue of a Unix listener is waited out") {
+TEST_CASE("plain lane: a full queue of a Unix listener is waited out") {
   const SocketPath path;
   const UniqueFd listener = path.listen(0);
   Scene scene;
@@ -312,7 +313,7 @@ TEST_CASE("lane: a full queue of a Unix listener is waited out") {
        attempt = begin_connecting(*endpoint))
     in_the_way.push_back(std::move(attempt.fd));
   REQUIRE(scene.lane.connect(0) == Step::queue_full);
-  CHECK(scene.lane.state() == Lane::State::waiting);
+  CHECK(scene.lane.state() == PlainLane::State::waiting);
   CHECK(scene.lane.in_flight());
   const UniqueFd accepted(::accept(listener.get(), nullptr, nullptr));
   CHECK(scene.lane.retry() == Step::connected);
