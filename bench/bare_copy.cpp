@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -47,23 +49,33 @@ Result<Link> connect_to_self() {
   return link;
 }
 
-// Returns the end of the pipe that `head` writes.
-Result<UniqueFd> start_writer(std::uint64_t bytes, pid_t& pid) {
+// Starts a command whose descriptor `fd`, 0 or 1, is a pipe, and returns our end of it.
+Result<UniqueFd> start_with_pipe(const char* const* argv, int fd, pid_t& pid) {
   int ends[2];
   if (pipe(ends) != 0) return failed("pipe");
-  UniqueFd from(ends[0]);
-  const UniqueFd to(ends[1]);
-  fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-  const std::string count = std::to_string(bytes);
-  const char* argv[] = {"head", "-c", count.c_str(), "/dev/zero", nullptr};
+  UniqueFd ours(ends[fd == 1 ? 0 : 1]);
+  const UniqueFd theirs(ends[fd == 1 ? 1 : 0]);
+  for (const int end : ends) fcntl(end, F_SETFD, FD_CLOEXEC);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, to.get(), 1);
-  posix_spawn_file_actions_addclose(&actions, to.get());
+  posix_spawn_file_actions_adddup2(&actions, theirs.get(), fd);
+  if (fd == 0) posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   errno = posix_spawnp(&pid, argv[0], &actions, nullptr, const_cast<char* const*>(argv), environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (errno != 0) return failed("head");
-  return from;
+  if (errno != 0) return failed(argv[0]);
+  return ours;
+}
+
+// Returns the end of the pipe that `head` writes.
+Result<UniqueFd> start_writer(std::uint64_t bytes, pid_t& pid) {
+  const std::string count = std::to_string(bytes);
+  const char* argv[] = {"head", "-c", count.c_str(), "/dev/zero", nullptr};
+  return start_with_pipe(argv, 1, pid);
+}
+
+Result<UniqueFd> start_counter(pid_t& pid) {
+  const char* argv[] = {"wc", "-c", nullptr};
+  return start_with_pipe(argv, 0, pid);
 }
 
 bool write_all(int fd, const char* bytes, std::size_t size) {
@@ -102,6 +114,16 @@ void discard(int from) {
   while (read(from, piece.data(), piece.size()) > 0) continue;
 }
 
+void send_zeros(int to, std::uint64_t bytes) {
+  const std::vector<char> piece(4 * kPieceBytes);
+  while (bytes > 0) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, piece.size()));
+    if (!write_all(to, piece.data(), size)) break;
+    bytes -= size;
+  }
+  shutdown(to, SHUT_WR);
+}
+
 }  // namespace
 
 Result<BareCopyResult> measure_bare_copy(CopyHow how, std::uint64_t bytes) {
@@ -127,6 +149,25 @@ Result<BareCopyResult> measure_bare_copy(CopyHow how, std::uint64_t bytes) {
   waitpid(pid, nullptr, 0);
   if (!copied) return error;
   return BareCopyResult{static_cast<double>(bytes) / 1e6 / took};
+}
+
+Result<BareCopyResult> measure_bare_feed(std::uint64_t bytes) {
+  auto link = connect_to_self();
+  RUNWIRE_TRY(link);
+  for (const int fd : {link->near.get(), link->far.get()}) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  const Nanoseconds begun = now_ns();
+  pid_t pid = 0;
+  auto to = start_counter(pid);
+  RUNWIRE_TRY(to);
+  std::thread sender([fd = link->far.get(), bytes] { send_zeros(fd, bytes); });
+  const bool copied = copy_by_read_and_write(link->near.get(), to->get());
+  const Error error = failed("copy");
+  to->reset();
+  if (!copied) shutdown(link->near.get(), SHUT_RDWR);
+  sender.join();
+  waitpid(pid, nullptr, 0);
+  if (!copied) return error;
+  return BareCopyResult{static_cast<double>(bytes) / 1e6 / seconds(now_ns() - begun)};
 }
 
 }  // namespace runwire

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include "bench/histogram.hpp"
 #include "client/unique_fd.hpp"
@@ -28,7 +29,7 @@ namespace {
 struct Tally {
   double seconds = 0;
   std::uint64_t commands = 0;
-  double p50_ms = 0, p99_ms = 0;
+  double p50_ms = 0, p99_ms = 0, first_byte_p50_ms = 0;
   double starter_cpu_us = 0, cpu_us = 0;  // of all its commands
   int error = 0;                          // errno of what failed
 };
@@ -106,6 +107,7 @@ class Slot {
     int error = open_pipe(ends_[0], out);
     if (error == 0) error = open_pipe(ends_[1], err);
     if (error != 0) return error;
+    first_byte_ = 0;
     started_ = now_ns();
     pid_ = start_command(command, out.get(), err.get());
     return pid_ < 0 ? errno : 0;
@@ -118,12 +120,22 @@ class Slot {
   // Whether both pipes are at their end.
   bool read(const pollfd* polled) {
     char bytes[64 * 1024];
-    for (std::size_t i = 0; i < ends_.size(); ++i)
-      if (polled[i].revents != 0 && ::read(ends_[i].get(), bytes, sizeof bytes) <= 0) ends_[i] = UniqueFd();
+    for (std::size_t i = 0; i < ends_.size(); ++i) {
+      if (polled[i].revents == 0) continue;
+      if (::read(ends_[i].get(), bytes, sizeof bytes) <= 0)
+        ends_[i] = UniqueFd();
+      else if (first_byte_ == 0)
+        first_byte_ = now_ns();
+    }
     return ends_[0].get() < 0 && ends_[1].get() < 0;
   }
 
   bool is_running() const { return pid_ > 0; }
+
+  // From the start on; absent where nothing has been printed.
+  std::optional<Nanoseconds> to_first_byte() const {
+    return first_byte_ == 0 ? std::nullopt : std::optional(first_byte_ - started_);
+  }
 
   Nanoseconds reap() {
     waitpid(pid_, nullptr, 0);
@@ -135,6 +147,7 @@ class Slot {
   std::array<UniqueFd, 2> ends_;
   pid_t pid_ = 0;
   Nanoseconds started_ = 0;
+  Nanoseconds first_byte_ = 0;
 };
 
 class Starter {
@@ -155,6 +168,7 @@ class Starter {
             times_.count(),
             milliseconds(times_.percentile(50)),
             milliseconds(times_.percentile(99)),
+            milliseconds(first_bytes_.percentile(50)),
             own,
             own + cpu_us(RUSAGE_CHILDREN) - children_before,
             error};
@@ -182,6 +196,7 @@ class Starter {
       Slot& slot = slots_[i];
       if (!slot.is_running() || !slot.read(&polled_[2 * i])) continue;
       times_.record(slot.reap());
+      if (const auto first = slot.to_first_byte()) first_bytes_.record(*first);
       --running_;
       const int error = go_on ? start(slot) : 0;
       if (error != 0) return error;
@@ -195,7 +210,7 @@ class Starter {
   Command command_{};
   unsigned running_ = 0;
   std::vector<pollfd> polled_;
-  Histogram times_;
+  Histogram times_, first_bytes_;
 };
 
 Error failed(const char* what, int error) {
@@ -233,6 +248,7 @@ Result<BareSpawnResult> measure_bare_spawn(const BareSpawn& how) {
     result.per_second += static_cast<double>(tally.commands) / tally.seconds;
     result.p50_ms = std::max(result.p50_ms, tally.p50_ms);
     result.p99_ms = std::max(result.p99_ms, tally.p99_ms);
+    result.first_byte_p50_ms = std::max(result.first_byte_p50_ms, tally.first_byte_p50_ms);
     result.cpu_us += tally.cpu_us;
     result.starter_cpu_us += tally.starter_cpu_us;
   }

@@ -20,6 +20,7 @@ struct BareSpawn {
 struct BareSpawnResult {
   double per_second = 0;
   double p50_ms = 0, p99_ms = 0;  // from the start to the reaping, at as many in flight
+  double first_byte_p50_ms = 0;   // from the start to the first byte read from a pipe; 0: no command prints
   double cpu_us = 0;              // of starters and commands, for one command
   double starter_cpu_us = 0;      // of the starters alone
 };

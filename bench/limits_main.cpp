@@ -28,12 +28,12 @@ int run_spawn(const BareSpawn& how) {
   if (!result) return complain(result.error());
   JsonWriter json;
   json.decimal("per_second", result->per_second).decimal("p50_ms", result->p50_ms);
+  json.decimal("first_byte_p50_ms", result->first_byte_p50_ms);
   json.decimal("p99_ms", result->p99_ms).decimal("cpu_us", result->cpu_us);
   return print(std::move(json.decimal("starter_cpu_us", result->starter_cpu_us)));
 }
 
-int run_copy(CopyHow how, std::uint64_t bytes) {
-  const auto result = measure_bare_copy(how, bytes);
+int print_copy(const Result<BareCopyResult>& result) {
   if (!result) return complain(result.error());
   JsonWriter json;
   return print(std::move(json.decimal("mb_per_s", result->mb_per_s)));
@@ -56,8 +56,12 @@ int main(int argc, char** argv) {
   auto* copy = app.add_subcommand("copy", "a command's pipe to a TCP connection");
   copy->add_option("--bytes", bytes)->capture_default_str();
   copy->add_flag("--splice", by_splice, "by splice(2), not by read and write");
+  auto* feed = app.add_subcommand("feed", "a TCP connection to a command's pipe");
+  feed->add_option("--bytes", bytes)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  if (copy->parsed()) return run_copy(by_splice ? CopyHow::splice : CopyHow::read_write, bytes);
+  if (copy->parsed())
+    return print_copy(measure_bare_copy(by_splice ? CopyHow::splice : CopyHow::read_write, bytes));
+  if (feed->parsed()) return print_copy(measure_bare_feed(bytes));
   const auto parsed = parse_duration(duration);
   if (!parsed) return complain(parsed.error());
   how.duration = *parsed;

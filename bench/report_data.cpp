@@ -30,10 +30,10 @@ Figures latency_figures(const Histogram& latency) {
 }
 
 // Until the first byte of streamed output; absent where none was.
-Figures first_byte_figures(const Tally& tally) {
+Figures first_byte_figures(const Tally& tally, const std::string& prefix) {
   Figures figures = latency_figures(tally.first_byte);
   for (Figure& figure : figures) {
-    figure.key = "first_byte_" + figure.key;
+    figure.key = prefix + figure.key;
     if (tally.first_byte.count() == 0) figure.value.reset();
   }
   return figures;
@@ -161,7 +161,7 @@ std::string to_json(const Report& report) {
   write(json, result_figures(report));
   write(json, session_figures(report));
   write(json, "latency", latency_figures(report.tally.latency));
-  write(json, "first_byte", first_byte_figures(report.tally));
+  write(json, "first_byte", first_byte_figures(report.tally, ""));
   write(json, "failures", failure_figures(report.tally));
   write(json, "cost", cost_figures(report));
   return std::move(json).finish() + "\n";
@@ -181,7 +181,7 @@ std::string to_csv(const Report& report) {
                             result_figures(report),
                             session_figures(report),
                             latency_figures(report.tally.latency),
-                            first_byte_figures(report.tally),
+                            first_byte_figures(report.tally, "first_byte_"),
                             failure_figures(report.tally),
                             cost_figures(report)};
   for (const Figures& group : groups)

@@ -112,7 +112,8 @@ std::string failure_lines(const Report& report) {
       text += "  failed: " + std::to_string(tally.failures[i]) + " " +
               std::string(title_of(static_cast<Failure>(i))) + "\n";
   if (!tally.first_failure.empty()) text += "  the first failure: " + json_quote(tally.first_failure) + "\n";
-  if (count_of(tally, Failure::bytes) != 0 && !report.options.expected_payload)
+  const bool by_the_first = takes_a_command(report.options.scenario) && !report.options.expected_payload;
+  if (count_of(tally, Failure::bytes) != 0 && by_the_first)
     text += "  only a command that prints the same every time can be measured; see --expect\n";
   if (report.warmup_failures != 0)
     text += "  failed while warming up: " + std::to_string(report.warmup_failures) + "\n";

@@ -77,6 +77,56 @@ TEST_CASE("bench options: of an option given twice the last one counts, so that 
   CHECK(accepted({"--timeout", "1s", "--timeout", "2s"}).plan.timeout == 2 * kSecond);
 }
 
+TEST_CASE("bench options: each scenario has its own defaults") {
+  CHECK(accepted({}).scenario == Scenario::plain);
+  const Options spawn = accepted({"--scenario", "spawn"});
+  CHECK(spawn.plan.connections == 8);
+  CHECK(spawn.plan.sessions == 0);
+  CHECK(spawn.reply == ReplyForm::whole);
+  CHECK(spawn.command == "echo hello");
+  const Options mux = accepted({"--scenario", "mux"});
+  CHECK(mux.plan.connections == 100);
+  CHECK(mux.plan.sessions == 1);
+  const Options stream = accepted({"--scenario", "stream"});
+  CHECK(stream.command == "head -c 1073741824 /dev/zero");
+  CHECK(stream.reply == ReplyForm::stream);
+  CHECK(stream.plan.connections == 1);
+  CHECK(stream.extent.commands == 1);
+  CHECK(stream.extent.duration == 0);
+  CHECK(stream.warmup == 0);
+  CHECK(accepted({"--scenario", "stdin"}).command == "wc -c");
+  const Options echo = accepted({"--scenario", "echo"});
+  CHECK(echo.command == "cat");
+  CHECK(echo.bytes == 64);
+  CHECK(echo.extent.duration == 10 * kSecond);
+  const Options idle = accepted({"--scenario", "many-idle"});
+  CHECK(idle.idle == 1000);
+  CHECK(idle.plan.idle_sessions == 1000);
+}
+
+TEST_CASE("bench options: what is said of a scenario overrules its defaults") {
+  const Options mux = accepted({"--scenario", "mux", "-c", "6", "--sessions", "2", "--reply", "stream"});
+  CHECK(mux.plan.connections == 6);
+  CHECK(mux.plan.sessions == 2);
+  CHECK(mux.reply == ReplyForm::stream);
+  const Options stream =
+      accepted({"--scenario", "stream", "--bytes", "64M", "-z", "3s", "-c", "4", "--window", "64K"});
+  CHECK(stream.command == "head -c 67108864 /dev/zero");
+  CHECK(stream.extent.duration == 3 * kSecond);
+  CHECK(stream.extent.commands == 0);
+  CHECK(stream.plan.connections == 4);
+  CHECK(stream.window == 65536);
+  CHECK(accepted({"--scenario", "spawn", "--idle", "5"}).plan.idle_sessions == 5);
+  CHECK(accepted({"--idle", "5"}).plan.idle_sessions == 0);
+}
+
+TEST_CASE("bench options: 0 bytes are endless, until the time is up") {
+  const Options stream = accepted({"--scenario", "stream", "--bytes", "0", "-z", "1s"});
+  CHECK(stream.plan.endless);
+  CHECK(stream.command == "cat /dev/zero");
+  CHECK_FALSE(accepted({"--scenario", "stream", "-z", "1s"}).plan.endless);
+}
+
 TEST_CASE("bench options: --command goes with the default host") {
   const Options options = accepted({"--command", "true"});
   CHECK(options.command == "true");
@@ -119,6 +169,18 @@ TEST_CASE("bench options: each misuse ends with 255, names its cause and where t
       {{"--no-such-option"}, "--no-such-option"},
       {{"[::1"}, "address '[::1'"},
       {{"--pid", "0"}, "--pid"},
+      {{"--scenario", "odd"}, "'odd' is none of plain, spawn"},
+      {{"--sessions", "2"}, "--sessions is about sessions"},
+      {{"--reply", "stream"}, "--reply is about sessions"},
+      {{"--scenario", "spawn", "-c", "2", "--sessions", "3"}, "--sessions"},
+      {{"--scenario", "mux", "--new-connection"}, "--new-connection"},
+      {{"--scenario", "stream", "--bytes", "0"}, "--duration"},
+      {{"--scenario", "echo", "--bytes", "0"}, "--bytes"},
+      {{"--scenario", "spawn", "--reply", "odd"}, "--reply"},
+      {{"--scenario", "stream", "--reply", "whole"}, "brings its own"},
+      {{"--scenario", "echo", "localhost", "true"}, "brings its own"},
+      {{"--scenario", "stdin", "--command", "true"}, "brings its own"},
+      {{"--scenario", "stdin", "--expect", "x"}, "brings its own"},
   };
   for (const auto& misuse : misuses) {
     const char* const cause = misuse.second;  // clang cannot capture a part of a structured binding
@@ -140,10 +202,14 @@ TEST_CASE("bench options: help fits a screen and has examples before options") {
 
 TEST_CASE("bench options: help names every option there is") {
   const std::string help = ended({"-h"}).text;
-  for (const char* option :
-       {"-c, --connections", "-n, --commands", "-z, --duration", "-r, --rate", "--spacing",
-        "--new-connection", "-w, --warmup", "--idle", "--command", "--timeout", "--expect ", "--expect-file",
-        "--expect-status", "--json", "--csv", "--pid", "--no-progress", "-h, --help", "-V, --version"}) {
+  for (const char* option : {"-c, --connections", "-n, --commands",   "-z, --duration", "-r, --rate",
+                             "--spacing",         "--new-connection", "-w, --warmup",   "--idle",
+                             "--command",         "--timeout",        "--expect ",      "--expect-file",
+                             "--expect-status",   "--json",           "--csv",          "--pid",
+                             "--no-progress",     "-h, --help",       "-V, --version",  "--scenario",
+                             "--sessions",        "--reply",          "--bytes",        "--window",
+                             "`plain`",           "`spawn`",          "`mux`",          "`many-idle`",
+                             "`stream`",          "`stdin`",          "`echo`"}) {
     CAPTURE(option);
     CHECK(help.find(option) != std::string::npos);
   }

@@ -80,6 +80,27 @@ TEST_CASE("report: it says which loop it was and from where latency counts") {
   CHECK(has(to_text(report), "64 clients, a new connection for each command"));
 }
 
+TEST_CASE("report: of a session it says which scenario, over how many sessions, and what went through") {
+  Report report = sample();
+  CHECK(has(to_json(report), "\"scenario\":\"plain\""));
+  CHECK(has(to_json(report), "\"sessions\":null,\"bytes_through\":null"));
+  CHECK(has(to_json(report), "\"first_byte\":{\"avg_ms\":null"));
+  report.options.scenario = Scenario::mux;
+  report.options.plan.sessions = 1;
+  report.options.reply = ReplyForm::stream;
+  report.tally.first_byte.record(kMillisecond);
+  CHECK(has(to_text(report), "scenario mux: 64 at a time in 1 session, replies streamed; closed loop"));
+  CHECK(has(to_text(report), "first byte of output (msec, from sending)"));
+  CHECK(has(to_json(report), "\"first_byte\":{\"avg_ms\":1.000"));
+  report.options.scenario = Scenario::stream;
+  report.tally.lane_bytes = {30'000'000, 10'000'000};
+  CHECK(has(to_text(report), "data: 40000000 bytes, 4.0 MB per second"));
+  CHECK(has(to_text(report), "the slowest of 2 got 0.50 of their mean"));
+  CHECK(has(to_json(report), "\"bytes_through\":40000000,\"mb_per_s\":4.000,\"slowest_share\":0.500"));
+  report.options.scenario = Scenario::echo;
+  CHECK(has(to_text(report), "1000 round trips completed"));
+}
+
 TEST_CASE("report: failures stand by kind, with the first one in words") {
   Report report = sample();
   report.tally.failures[static_cast<std::size_t>(Failure::reset)] = 3;

@@ -14,6 +14,7 @@ import sys
 import unittest
 
 from daemon import DEADLINE_S, DaemonCase, is_sanitized, program, until
+from fake_daemon import FakeDaemon
 
 PEERS = pathlib.Path(__file__).resolve().parents[2] / "bench" / "peers"
 QUICK = ("-w", "0", "--timeout", "20s")  # nothing here is measured for its own sake
@@ -150,6 +151,117 @@ class ReportTest(BenchCase):
                 seen += os.read(controller, 65536)
             self.assertEqual(b"measuring" in seen, shown, seen)
         os.close(terminal)
+
+
+SCENARIOS = {
+    "spawn": ("-n", "40"),
+    "mux": ("-c", "20", "-n", "100"),
+    "many-idle": ("--idle", "100", "-n", "40"),
+    "stream": ("--bytes", "20M", "-c", "2", "-n", "4"),
+    "stdin": ("--bytes", "20M", "-c", "2", "-n", "4"),
+    "echo": ("-c", "2", "-n", "200"),
+}
+
+
+class ScenarioTest(BenchCase):
+    """Each of a session's scenarios for a moment, against a daemon."""
+
+    def setUp(self):
+        super().setUp()
+        self.address = self.start().tcp
+
+    def scenario(self, name, *words, status=0):
+        return self.measure("--scenario", name, *words, self.address, status=status)
+
+    def test_every_scenario_ends_with_every_reply_right(self):
+        for name, words in SCENARIOS.items():
+            with self.subTest(name):
+                report = self.scenario(name, *words)
+                count = int(words[words.index("-n") + 1])
+                self.assertEqual((report["scenario"], report["right"], report["failed"]), (name, count, 0), report)
+
+    def test_what_went_through_is_counted_to_the_byte(self):
+        for name in ("stream", "stdin"):
+            report = self.scenario(name, *SCENARIOS[name])
+            self.assertEqual(report["bytes_through"], 4 * 20 * 2**20)
+            self.assertGreater(report["mb_per_s"], 0)
+        self.assertEqual(self.scenario("echo", "--bytes", "100", "-n", "50")["bytes_through"], 50 * 100)
+
+    def test_many_commands_run_in_one_session_or_are_spread_over_some(self):
+        self.assertEqual(self.scenario("mux", "-c", "20", "-n", "60")["sessions"], 1)
+        report = self.scenario("stream", "--bytes", "1M", "-c", "6", "--sessions", "3", "-n", "12")
+        self.assertEqual((report["sessions"], report["right"]), (3, 12))
+
+    def test_streamed_replies_tell_when_their_first_byte_came(self):
+        whole, streamed = self.scenario("spawn", "-n", "20"), self.scenario("spawn", "--reply", "stream", "-n", "20")
+        self.assertIsNone(whole["first_byte"]["p50_ms"])
+        self.assertLessEqual(streamed["first_byte"]["min_ms"], streamed["latency"]["max_ms"])
+
+    def test_a_window_slows_a_stream_and_loses_nothing(self):
+        report = self.scenario("stream", "--bytes", "4M", "--window", "64K")
+        self.assertEqual((report["right"], report["bytes_through"]), (1, 4 * 2**20))
+
+    def test_an_open_loop_and_a_new_session_for_each_command_go_with_a_session(self):
+        self.assertEqual(self.scenario("spawn", "-r", "100", "-n", "20")["right"], 20)
+        report = self.scenario("spawn", "--new-connection", "-c", "2", "-n", "20")
+        self.assertEqual((report["right"], report["reconnects"]), (20, 0))
+
+
+class EndlessTest(BenchCase):
+    def test_endless_streams_are_cut_off_when_the_time_is_up_and_leave_nothing(self):
+        daemon = self.start()
+        for name in ("stream", "stdin"):
+            for sessions in ("1", "4"):
+                with self.subTest(name, sessions=sessions):
+                    words = ("--bytes", "0", "-z", "300ms", "-c", "4", "--sessions", sessions)
+                    report = self.measure("--scenario", name, *words, daemon.tcp)
+                    self.assertEqual((report["right"], report["failed"]), (0, 0))
+                    self.assertGreater(report["bytes_through"], 0)
+                    self.assertLess(report["seconds"], 5)
+        until(daemon.is_at_rest, "the streams' commands to be gone")
+
+
+class FlawTest(BenchCase):
+    """What a daemon may get wrong in a session is noticed: a fake one does."""
+
+    def fake(self, flaw=None):
+        fake = FakeDaemon(flaw)
+        self.addCleanup(fake.close)
+        return fake.address
+
+    def assert_noticed(self, flaw, kind, *words):
+        with self.subTest(flaw, words=words):
+            report = self.measure("--scenario", *words, "--timeout", "500ms", self.fake(flaw), status=1)
+            self.assertEqual(report["right"], 0, report)
+            self.assertGreater(report["failures"][kind], 0, report)
+
+    def test_without_a_flaw_the_fake_passes_in_every_scenario(self):
+        for name, words in SCENARIOS.items():
+            with self.subTest(name):
+                self.assertEqual(self.measure("--scenario", name, *words, self.fake())["failed"], 0)
+
+    def test_flaws_of_whole_replies(self):
+        for flaw, kind in (("byte", "wrong_bytes"), ("status", "wrong_status"), ("count", "broken_frame")):
+            self.assert_noticed(flaw, kind, "spawn", "-n", "3")
+        self.assert_noticed("exit", "timeout", "spawn", "-n", "3")
+
+    def test_flaws_of_streamed_replies(self):
+        kinds = {"byte": "wrong_bytes", "offset": "broken_frame", "count": "wrong_bytes", "status": "wrong_status"}
+        for flaw, kind in {**kinds, "exit": "timeout"}.items():
+            self.assert_noticed(flaw, kind, "spawn", "--reply", "stream", "-n", "3")
+            self.assert_noticed(flaw, kind, "stream", "--bytes", "1M")
+            self.assert_noticed(flaw, kind, "mux", "--reply", "stream", "-c", "3", "-n", "3")
+
+    def test_flaws_of_what_stdin_came_to(self):
+        for flaw, kind in (("taken", "wrong_bytes"), ("byte", "wrong_bytes"), ("status", "wrong_status")):
+            self.assert_noticed(flaw, kind, "stdin", "--bytes", "1M")
+
+    def test_flaws_of_a_conversation(self):
+        self.assert_noticed("byte", "wrong_bytes", "echo", "-n", "3")
+        self.assert_noticed("offset", "broken_frame", "echo", "-n", "3")
+        for flaw, kind in (("status", "wrong_status"), ("count", "wrong_bytes"), ("exit", "timeout")):
+            report = self.measure("--scenario", "echo", "-n", "3", "--timeout", "500ms", self.fake(flaw), status=1)
+            self.assertEqual((report["right"], report["failures"][kind]), (3, 1), report)
 
 
 class VerdictTest(BenchCase):
