@@ -51,7 +51,8 @@ Expectation own_expectation(const Options& options) {
   expected.status = ExitStatus::exited(0);
   if (options.scenario == Scenario::stream)
     expected.zeros = options.plan.endless ? kWithoutEnd : options.bytes;
-  if (options.scenario == Scenario::feed) expected.payload = std::to_string(options.bytes) + "\n";
+  if (options.scenario == Scenario::feed && !options.plan.endless)
+    expected.payload = std::to_string(options.bytes) + "\n";
   if (options.scenario == Scenario::echo) expected.payload = line_of(options.bytes);
   return expected;
 }

@@ -12,6 +12,8 @@ import shlex
 import sys
 
 import scenarios
+import session_scenarios
+from goals import GIB, SESSION_CLIENTS, SESSION_LISTS, STREAMS
 from instructions import COMMAND as INSTRUCTIONS_COMMAND
 from instructions import CannotCount, per_command
 from measured_server import RELEASE, ROOT, Programs, Server, as_many_descriptors_as_allowed, machine, runwired
@@ -19,8 +21,12 @@ from other_programs import PROGRAMS
 from page import page
 from peers import build
 from report import against, tables
+from session_programs import DOCKER, SESSION_PROGRAMS
+from started_server import DoesNotWork
 
-KINDS = ("closed", "open", "programs", "big", "idle", "beside", "start", "instructions")
+KINDS = (
+    "closed", "open", "programs", "big", "idle", "beside", "start", "instructions", "sessions", "session-programs"
+)  # fmt: skip
 SHARES = (0.3, 0.5, 0.7)
 IDLE = (1000, 10000)
 STARTS = 10
@@ -31,6 +37,7 @@ QUICK_PEERS = ("rust", "fork")
 QUICK_CLIENTS = (8, 64)
 SLOW = ("sequential",)  # serves one client of many: measured with one only
 LIMITS_DURATION = "1s"
+FAIR_SECONDS = 2
 
 
 def arguments():
@@ -44,6 +51,7 @@ def arguments():
     parser.add_argument(
         "--quick", action="store_true", help=f"commands other than `{scenarios.ECHO}` with fewer clients and peers"
     )
+    parser.add_argument("--bulk", type=int, default=GIB, metavar="BYTES", help="through a session's command (1 GiB)")
     parser.add_argument("--build", default=str(RELEASE), metavar="DIR", help="where the programs are (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the result there")
     parser.add_argument("--page", metavar="FILE", help="write it there as one HTML page")
@@ -53,6 +61,7 @@ def arguments():
 
 def new_result(skipped):
     lists = ("limits", "copy", "closed", "open", "programs", "big", "idle", "beside", "startup_ms")
+    lists += (*SESSION_LISTS, "session_idle", "session_programs")
     return {
         "version": 1,
         "made_with": shlex.join(["./dev", "compare", *sys.argv[1:]]),
@@ -71,14 +80,18 @@ class Comparison:
         self.programs = Programs(self.directory)
         runnable, left_out = build(ROOT / "bench" / "peers", ROOT / "build" / "peers")
         wanted = options.servers or [*runnable, *(program.name for program in PROGRAMS)]
-        self.ours = runwired(str(self.directory / "server" / "runwired"))
+        self.ours_program = str(self.directory / "server" / "runwired")
+        self.ours = runwired(self.ours_program)
         # The sleeping commands are more than run at once by default; idle connections would then be fewer.
-        self.for_many = runwired(str(self.directory / "server" / "runwired"), "--max-running", "6000")
+        self.for_many = runwired(self.ours_program, "--max-running", "6000")
         self.peers = [Server(name, argv) for name, argv in runnable.items() if name in wanted]
         missing = {program: program.missing() for program in PROGRAMS if program.name in wanted}
         self.others = [program for program, why in missing.items() if not why]
         skipped = [[name, why] for name, why in left_out if name in wanted]
         self.result = new_result(skipped + [[program.name, why] for program, why in missing.items() if why])
+        self.speaks_sessions = self.measures("sessions") and session_scenarios.speaks_sessions(self.ours)
+        if self.measures("sessions") and not self.speaks_sessions:
+            self.result["skipped"].append(["sessions", "this build of runwired does not speak them"])
 
     def measures(self, kind):
         return kind in self.options.only
@@ -98,6 +111,8 @@ class Comparison:
                 scenarios.big_reply(self.result, self.programs, server)
         if self.measures("beside"):
             self.beside()
+        if self.speaks_sessions:
+            self.sessions()
 
     def named(self, names):
         return [peer for peer in self.peers if peer.name in names]
@@ -138,6 +153,35 @@ class Comparison:
                 self.result, self.programs, self.for_many, what, self.options.duration, occupy, clients
             )
 
+    def sessions(self):
+        result, programs, duration = self.result, self.programs, self.options.duration
+        for clients in SESSION_CLIENTS:
+            say(f"  sessions, {clients} clients")
+            session_scenarios.spawn(result, programs, self.ours, clients, duration)
+        say("  sessions: many commands on one connection, first byte")
+        session_scenarios.mux(result, programs, self.ours, duration)
+        session_scenarios.first_byte(result, programs, self.ours_program, LIMITS_DURATION)
+        say("  sessions: bulk each way")
+        session_scenarios.bulk(result, programs, self.ours, self.options.bulk)
+        session_scenarios.echo_alone(result, programs, self.ours, LIMITS_DURATION)
+        for sessions in (1, STREAMS):
+            say(f"  sessions: {STREAMS} streams over {sessions}")
+            session_scenarios.fair(result, programs, self.ours, sessions, FAIR_SECONDS)
+
+    def session_programs(self):
+        for program in SESSION_PROGRAMS:
+            if why := program.missing():
+                self.result["skipped"].append([program.name, why])
+                continue
+            say(f"  {program.name}")
+            try:
+                measured = program.measure(1)
+            except DoesNotWork as why:
+                self.result["skipped"].append([program.name, str(why)])
+            else:
+                scenarios.entry_of(self.result, "session_programs", server=program.name)["rounds"].append(measured)
+        self.result["skipped"].append(DOCKER)
+
     def once(self):
         """What varies little, or takes long."""
         if self.measures("programs") and self.others:
@@ -150,6 +194,10 @@ class Comparison:
             for connections in IDLE:
                 say(f"  {connections} idle connections")
                 scenarios.idle(self.result, self.programs, self.ours, connections, self.options.duration)
+        if self.speaks_sessions:
+            session_scenarios.idle_sessions(self.result, self.ours, IDLE[0])
+        if self.measures("session-programs"):
+            self.session_programs()
         if self.measures("start"):
             self.result["startup_ms"] = [self.ours.milliseconds_to_ready() for _ in range(STARTS)]
         if self.measures("instructions"):

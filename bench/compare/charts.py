@@ -1,8 +1,7 @@
 """The page's charts: what each shows of a result, and what is said about it."""
 
-from typing import NamedTuple
-
 from bar_chart import Block, Row, bar_chart, log_span
+from chart import Chart
 from figures import NOT_MEASURED, shown, shown_median
 from goals import ECHO, GIB
 from line_chart import Axes, Series, line_chart, log_axis
@@ -18,6 +17,7 @@ from medians import (
     total_over_rounds,
 )
 from ranking import OURS, commands, distinct, in_order, is_ours, share_of_r
+from session_charts import session_charts
 from svg import Look, linear_ticks, log10, looks, nines
 
 CLIENTS = 64  # where one number of clients has to stand for all
@@ -28,17 +28,12 @@ OPEN_LIMITS = {0.5: 10, 0.7: 30}  # p99 in L, as the goals have them
 KIB_PER_MIB = 1024
 
 
-class Chart(NamedTuple):
-    heading: str
-    caption: str
-    draw: object  # from a width in pixels to SVG; None where nothing was measured
-
-
 def charts(result):
     kinds = ("closed", "open", "big", "idle")
     styles = looks(in_order([entry for kind in kinds for entry in listed(result, kind)]), is_ours)
     throughputs = [throughput(result, styles, command) for command in commands(result) or [ECHO]]
-    return [*throughputs, *(make(result, styles) for make in (latency, cpu, memory, open_loop))]
+    made = [make(result, styles) for make in (latency, cpu, memory, open_loop)]
+    return [*throughputs, *made, *session_charts(result)]
 
 
 def series_of(entries, styles, points):

@@ -21,6 +21,10 @@ MEETS = {"at least": operator.ge, "at most": operator.le, "under": operator.lt}
 ECHO = "echo hello"
 LOADS = (8, 64, 256, 1000)
 PREFERRED_LOADS = (64, 8, 256, 1000, 1)  # where a goal names no number of clients
+SESSION_CLIENTS = (8, 64)
+SESSION_LISTS = ("session_spawn", "session_mux", "first_byte", "session_bulk", "session_fair", "session_echo")
+STREAMS = 64
+AS_FAST = 0.97  # smaller differences are what two runs of the same differ by
 US_PER_MS = 1000
 GIB = 2**30
 
@@ -51,6 +55,7 @@ def goals(result):
         *idle_goals(result),
         *beside_goals(result),
         *shell_goals(result),
+        *session_goals(result),
         Goal(7, "start-up", "under", 5, "ms", spread(result.get("startup_ms") or [])),
         Goal(0, "commands of runwired that failed or were given up", "at most", 0, "", troubles(result)),
     ]
@@ -161,9 +166,60 @@ def shell_goal(result, command):
     return Goal(6, f"{command}{load}, against the limit of sh -c {command}", "at least", 1.5, "x", measured)
 
 
+def session_goals(result):
+    return [
+        *(session_spawn_goal(result, clients) for clients in SESSION_CLIENTS),
+        mux_goal(result),
+        *(first_byte_goal(result, over) for over in ("TCP", "Unix")),
+        *bulk_goals(result),
+        *(goal for sessions in (1, STREAMS) for goal in fairness_goals(result, sessions)),
+    ]
+
+
+def session_spawn_goal(result, clients):
+    entry = find(listed(result, "session_spawn"), server=OURS, clients=clients)
+    measured = ratio_over_rounds(entry, "whole", "plain")
+    return Goal(8, f"session, {clients} clients, against plain commands", "at least", 0.95, "x", measured)
+
+
+def mux_goal(result):
+    entry = find(listed(result, "session_mux"), server=OURS)
+    measured = ratio_over_rounds(entry, "one_connection", "many_connections")
+    return Goal(8, "100 commands at a time on one connection, against 100", "at least", AS_FAST, "x", measured)
+
+
+def first_byte_goal(result, over):
+    entry = find(listed(result, "first_byte"), server=OURS, over=over)
+    measured = ratio_over_rounds(entry, "first_byte_ms", "bare_ms")
+    return Goal(8, f"first byte of a streaming command, {over}, against a bare pipe", "at most", 1.25, "x", measured)
+
+
+def bulk_goals(result):
+    goals_of_kinds = []
+    for scenario, words, limit in (("stream", "out of", 0.9), ("stdin", "into", 0.8)):
+        entry = find(listed(result, "session_bulk"), server=OURS, what=scenario, bytes=GIB)
+        rate = ratio_over_rounds(entry, "mb_per_s", "bare_mb_per_s")
+        peak = in_mib(over_rounds(entry, "peak_rss_kb"))
+        goals_of_kinds += [
+            Goal(8, f"1 GiB {words} a command, against the bare copy", "at least", limit, "x", rate),
+            Goal(8, f"1 GiB {words} a command, peak RSS of the daemon", "under", 16, "MiB", peak),
+        ]
+    return goals_of_kinds
+
+
+def fairness_goals(result, sessions):
+    entry = find(listed(result, "session_fair"), server=OURS, sessions=sessions)
+    where = "one connection" if sessions == 1 else f"{sessions} connections"
+    share, p99 = over_rounds(entry, "slowest_share"), over_rounds(entry, "echo_p99_ms")
+    return [
+        Goal(8, f"{STREAMS} streams over {where}, the slowest", "at least", 0.5, "of the mean", share),
+        Goal(8, f"a line through cat beside {STREAMS} streams over {where}, p99", "under", 20, "ms", p99),
+    ]
+
+
 def troubles(result):
     """How many of runwired's commands went wrong in the whole run."""
-    lists = (listed(result, key) for key in ("closed", "open", "programs"))
+    lists = (listed(result, key) for key in ("closed", "open", "programs", *SESSION_LISTS))
     entries = [entry for entries in lists for entry in entries if is_ours(entry["server"])]
     return spread([total(total_over_rounds(entry, name) for entry in entries for name in ("failed", "gave_up"))])
 

@@ -43,8 +43,8 @@ class Server:
             return (time.monotonic() - begun) * 1000
 
 
-def runwired(program, *options):
-    return Server("runwired", [program, "--listen", "127.0.0.1:0", *options])
+def runwired(program, *options, listen="127.0.0.1:0"):
+    return Server("runwired", [program, "--listen", listen, *options])
 
 
 class Programs:
@@ -55,12 +55,20 @@ class Programs:
         self.limits_program = str(directory / "bench" / "runwire-limits")
 
     def bench(self, address, command, *options):
-        """The report. Wrong or missing replies are a result; nothing measured is the end."""
-        words = [self.bench_program, "--json", "-", "--no-progress", "--timeout", TIMEOUT, *options, address, command]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode not in (0, 1):
-            sys.exit(f"{' '.join(words)}: {done.stderr.strip()}")
-        return json.loads(done.stdout)
+        """The report. Wrong or missing replies are a result; nothing measured is the end. `command` is None where the
+        scenario, among the options, brings its own."""
+        return self.await_bench(self.start_bench(address, *options, command=command))
+
+    def start_bench(self, address, *options, command=None):
+        words = [self.bench_program, "--json", "-", "--no-progress", "--timeout", TIMEOUT, *options, address]
+        words += [command] if command else []
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def await_bench(self, bench):
+        said, complaint = bench.communicate()
+        if bench.returncode not in (0, 1):
+            sys.exit(f"{' '.join(bench.args)}: {complaint.strip()}")
+        return json.loads(said)
 
     def limit(self, *words):
         done = subprocess.run([self.limits_program, *words], capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
 """The tables of one result: the goals first, then everything that was measured."""
 
 from figures import NO_CELL, pair, shown, shown_bytes, shown_median, shown_range, shown_spread
-from goals import US_PER_MS, goals, kib_a_connection, tally
+from goals import SESSION_LISTS, US_PER_MS, goals, kib_a_connection, tally
 from medians import (
     find,
     listed,
@@ -12,6 +12,7 @@ from medians import (
     total_over_rounds,
 )
 from ranking import commands, distinct, in_order, share_of_best_peer, share_of_r
+from session_sections import session_tables
 from text_table import Table
 
 SPREAD = "Medians over the rounds, then the least and the most of them."
@@ -22,7 +23,8 @@ def sections(result):
     for command in commands(result):
         tables += command_tables(result, command)
     makers = (open_table, copy_table, big_table, idle_table, beside_table, programs_table, instructions_table)
-    return [*tables, *(make(result) for make in makers), failures_table(result), skipped_table(result)]
+    tables += [*(make(result) for make in makers), *session_tables(result)]
+    return [*tables, failures_table(result), skipped_table(result)]
 
 
 def goal_table(result):
@@ -192,6 +194,10 @@ def failures_table(result):
             failed, gave_up = (total_over_rounds(entry, name) for name in ("failed", "gave_up"))
             if failed or gave_up:
                 rows.append([entry["server"], where(kind, entry), shown(failed, 1), shown(gave_up, 1)])
+    for kind in SESSION_LISTS:
+        for entry in listed(result, kind):
+            if failed := total_over_rounds(entry, "failed"):
+                rows.append([entry["server"], kind.replace("_", " "), shown(failed, 1), "0"])
     rows = rows or [["none", "", "0", "0"]]
     note = "Commands not answered, or wrongly; and those the load generator gave up. All rounds together."
     return Table("What failed", note, ["server", "where", "failed", "gave up"], rows, 2)

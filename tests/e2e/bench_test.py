@@ -396,6 +396,25 @@ class PeersTest(BenchCase):
         self.assertIn("runwired", done.stdout)
         self.assertIn("</html>", pathlib.Path(self.path("all.html")).read_text())
 
+    def test_the_comparison_measures_sessions_beside_the_bare_limits(self):
+        build = pathlib.Path(program()).parents[1]
+        words = ["--build", build, "--json", self.path("all.json"), "--page", self.path("all.html"), "--rounds", "1"]
+        words += ["--duration", "200ms", "--commands", "echo hello", "--servers", "none", "--only", "sessions"]
+        words += ["--bulk", str(16 * 2**20)]
+        compare = [sys.executable, PEERS.parent / "compare", *words]
+        done = subprocess.run(compare, capture_output=True, text=True, timeout=DEADLINE_S * 6)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        result = json.loads(pathlib.Path(self.path("all.json")).read_text())
+        for kind in ("session_spawn", "session_mux", "first_byte", "session_bulk", "session_fair", "session_echo"):
+            for entry in result[kind]:
+                with self.subTest(kind, entry=entry):
+                    self.assertEqual(entry["rounds"][0]["failed"], 0)
+                    self.assertNotIn(None, [value for key, value in entry["rounds"][0].items() if "rss" not in key])
+        self.assertEqual([entry["over"] for entry in result["first_byte"]], ["TCP", "Unix"])
+        self.assertEqual([entry["what"] for entry in result["session_bulk"]], ["stream", "stdin"])
+        self.assertEqual([entry["sessions"] for entry in result["session_fair"]], [1, 64])
+        self.assertIn("Sessions: streams side by side", done.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -16,7 +16,10 @@ from medians import Spread, over_rounds, ratio_between, ratio_over_rounds  # noq
 from page import page  # noqa: E402
 from report import against, tables  # noqa: E402
 
-NAMES = ("server", "command", "clients", "how", "what", "bytes", "connections", "share_of_r")
+NAMES = (
+    "server", "command", "clients", "how", "what", "bytes", "connections", "share_of_r", "sessions", "streams",
+    "commands", "over",
+)  # fmt: skip
 
 
 def fixture():
@@ -108,6 +111,34 @@ class GoalsTest(unittest.TestCase):
         idle = {"server": "runwired", "connections": 1000, "rss_kb_before": 3000, "rss_kb_after": 3900}
         self.assertEqual(goal({"idle": [idle]}, "1,000 idle connections, RSS").measured.median, 0.9)
 
+    def test_sessions_are_judged_against_plain_commands_and_bare_pipes_of_the_same_round(self):
+        self.result["session_spawn"] = [
+            {"server": "runwired", "clients": 8, "rounds": [{"plain": 100, "whole": 96}, {"plain": 50, "whole": 47}]}
+        ]
+        self.result["first_byte"] = [
+            {"server": "runwired", "over": "TCP", "rounds": [{"first_byte_ms": 1.3, "bare_ms": 1}]}
+        ]
+        self.result["session_bulk"] = [
+            {"server": "runwired", "what": "stdin", "bytes": 2**30, "rounds": [{"mb_per_s": 80, "bare_mb_per_s": 100}]}
+        ]
+        self.assertEqual(goal(self.result, "session, 8 clients").measured.median, 0.95)
+        self.assertEqual(goal(self.result, "session, 8 clients").verdict(), "met")
+        self.assertEqual(goal(self.result, "first byte of a streaming command, TCP").verdict(), "not met")
+        self.assertEqual(goal(self.result, "1 GiB into a command, against").verdict(), "met")
+        self.assertEqual(goal(self.result, "1 GiB out of a command, against").verdict(), "not measured")
+
+    def test_fairness_is_judged_for_one_connection_and_for_many(self):
+        def streams(sessions, share, p99):
+            rounds = [{"slowest_share": share, "echo_p99_ms": p99}]
+            return {"server": "runwired", "streams": 64, "sessions": sessions, "rounds": rounds}
+
+        self.result["session_fair"] = [streams(1, 0.4, 25), streams(64, 0.9, 5)]
+        verdicts = [goal(self.result, start).verdict() for start in (
+            "64 streams over one connection", "64 streams over 64 connections",
+            "a line through cat beside 64 streams over one", "a line through cat beside 64 streams over 64",
+        )]  # fmt: skip
+        self.assertEqual(verdicts, ["not met", "met", "not met", "met"])
+
     def test_failed_commands_of_runwired_alone_are_counted(self):
         self.result["closed"][0]["rounds"][1]["failed"] = 2
         self.result["closed"][1]["rounds"][1]["failed"] = 40
@@ -120,7 +151,7 @@ class TablesTest(unittest.TestCase):
     def test_what_was_not_measured_is_said_to_be(self):
         for result in ({}, emptied(fixture())):
             self.assertEqual({one.verdict() for one in goals(result)}, {"not measured"})
-            self.assertIn("0 of 34 met, 0 not met, 34 not measured" if result else "not measured", tables(result))
+            self.assertIn("0 of 47 met, 0 not met, 47 not measured" if result else "not measured", tables(result))
 
     def test_no_line_is_wider_than_110_characters(self):
         result = fixture()
@@ -219,6 +250,13 @@ class PageTest(unittest.TestCase):
         self.assertIn("runwired 0.89", self.words(self.section("Throughput, echo hello")))
         self.assertIn("idle 3.32, peak 9.57 MiB", self.words(self.section("Memory of the server")))
         self.assertIn("gave up 2,700", self.words(self.section("Open loop, echo hello: p99")))
+
+    def test_sessions_have_charts_beside_the_bare_copy_and_ssh(self):
+        bulk = self.words(self.section("Sessions: bulk through one command"))
+        for said in ("1 GiB out of a command", "1 GiB into a command", "runwired", "1,210 MB/s", "ssh -S, to OpenSSH"):
+            self.assertIn(said, bulk)
+        echo = self.words(self.section("Sessions: a line through cat and back"))
+        self.assertIn("runwired beside 64 streams on 1", echo)
 
     def test_without_percentiles_the_four_known_ones_make_the_curve(self):
         for entry in self.result["closed"]:
