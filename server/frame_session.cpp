@@ -352,7 +352,7 @@ void FrameSession::await_life() {
 }
 
 void FrameSession::quiet() {
-  if (state_ == State::over) return;
+  if (state_ == State::over) return channel_.drop("deaf");
   if (state_ != State::open) {
     enter(State::over);
     return channel_.drop("slow-hello");
@@ -379,6 +379,8 @@ void FrameSession::fail(std::string_view error, std::string message) {
   if (state_ == State::over) return;
   enter(State::over);
   output_.send(to_json(SessionError{"", {std::string(error), std::move(message), "", "", {}}}));
+  context_.jobs.abandon(id_);  // however slowly the client takes that, or never
+  channel_.await_quiet(kHelloMs);
   if (output_.is_idle()) channel_.finish();  // else behind the reply that is under way
 }
 
