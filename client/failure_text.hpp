@@ -22,10 +22,10 @@ std::string describe(const ErrorReply& error);
 
 // How a command ended that did run.
 struct Ending {
-  ExitStatus status;
-  std::optional<Reason> reason;
-  bool truncated;
-  bool cut;
+  ExitStatus status = ExitStatus::exited(kOwnFailureStatus);
+  std::optional<Reason> reason = {};
+  bool truncated = false;
+  bool cut = false;
 };
 
 // How much is said.

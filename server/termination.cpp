@@ -25,7 +25,7 @@ void Termination::begin(unsigned grace_ms) {
 }
 
 void Termination::child_started() {
-  if (has_begun_) signal(kills_ == 0 ? SIGTERM : SIGKILL);
+  if (has_begun_) signal(is_under_way() ? SIGTERM : SIGKILL);
 }
 
 void Termination::look() {
@@ -40,12 +40,12 @@ void Termination::on_time() {
   look();
 }
 
+// The kernel takes a moment, and a fork storm more than one blow: it is over when nobody was there to be hit.
 void Termination::kill() {
-  signal(SIGKILL);
-  ++kills_;
-  const std::size_t left = reaches_all() ? count() : 0;
-  if (left == 0 || kills_ == kMaxKills) return conclude(left);
-  start_timer(kLookMs);  // the kernel takes a moment, and a fork storm more than one blow
+  const std::size_t hit = signal(SIGKILL);
+  if (!reaches_all() || hit == 0) return conclude(0);
+  if (++kills_ == kMaxKills) return conclude(count());
+  start_timer(kLookMs);
 }
 
 void Termination::conclude(std::size_t left) {
@@ -54,11 +54,11 @@ void Termination::conclude(std::size_t left) {
   on_over_();
 }
 
-void Termination::signal(int number) {
-  if (reaches_all())
-    tree_.signal(number, processes_);
-  else
-    tree_.group().signal(number);
+// Returns how many processes got it, where it reaches all.
+std::size_t Termination::signal(int number) {
+  if (reaches_all()) return tree_.signal(number, processes_);
+  tree_.group().signal(number);
+  return 0;
 }
 
 std::size_t Termination::count() const {

@@ -43,7 +43,7 @@ class Termination {
 
  private:
   void on_time();
-  void signal(int number);
+  std::size_t signal(int number);
   std::size_t count() const;
   void kill();
   void start_timer(std::uint64_t ms);
