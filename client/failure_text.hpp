@@ -23,7 +23,7 @@ std::string describe(const ErrorReply& error);
 // How a command ended that did run.
 struct Ending {
   ExitStatus status = ExitStatus::exited(kOwnFailureStatus);
-  std::optional<Reason> reason = {};
+  std::optional<Reason> reason;
   bool truncated = false;
   bool cut = false;
 };

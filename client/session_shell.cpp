@@ -28,7 +28,7 @@ Status SessionShell::keep_session() {
   if (caught_up) return Ok{};
   session_.reset();
   if (caught_up.error().code != Errc::closed) return caught_up;
-  if (!request_.quiet) say("the server has closed the connection since the last command; connecting again");
+  if (request_.verbose) say("the server has closed the connection since the last command; connecting again");
   return Ok{};
 }
 

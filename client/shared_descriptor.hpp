@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "client/unique_fd.hpp"
+
 namespace runwire {
 
 class SharedDescriptor {
@@ -31,6 +33,7 @@ class SharedDescriptor {
   Moved write_stream(std::string_view bytes);
 
   int fd_;
+  UniqueFd own_;  // of a terminal: the same one, opened anew for writing, so that these flags are ours
   Kind kind_;
   bool can_refuse_to_wait_ = true;  // as far as is known, the system moves bytes of it without waiting
 };
