@@ -108,7 +108,7 @@ class ClientAndDaemon(DaemonCase):
         """promise 23"""
         bell = self.bell()
         line = f"trap 'echo trapped; exit 9' USR1; echo > {bell}; while :; do sleep 0.01; done"
-        process = start_runwire(self.daemon.tcp, line, stdout=subprocess.PIPE)
+        process = start_runwire(self.daemon.tcp, line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         bell.wait()
         process.send_signal(signal.SIGUSR1)
         self.assertEqual((process.communicate(timeout=DEADLINE_S)[0], process.returncode), (b"trapped\n", 9))
@@ -182,7 +182,7 @@ class ClientAndDaemon(DaemonCase):
         for client in (process, other):
             said = client.communicate(timeout=DEADLINE_S)[1]
             self.assertEqual(client.returncode, 255)
-            self.assertIn(b"the server closed the connection; what became of the command is unknown", said)
+            self.assertIn(b"; what became of the command is unknown", said)
         for pid in commands:
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
