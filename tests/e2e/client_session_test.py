@@ -614,11 +614,14 @@ class Signals(SessionCase):
         def play(peer):
             ready.set()
             self.assertEqual(peer.read_until("signal")["signal"], "USR1")
+            peer.say("ping")  # two signals at once may be handled in any order
+            self.assertEqual(peer.read()["type"], "pong")
             peer.exit()
             peer.await_end()
 
         words = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", program(), self.serve(session(play)).address, "x"]
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, env=environment())
+        self.addCleanup(self.end, process)
         self.assertTrue(ready.wait(DEADLINE_S))
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGUSR1)
