@@ -269,7 +269,7 @@ std::size_t FrameSession::output_room(JobId id, StdStream stream) {
     if (!std::exchange(flow.blocked, true)) blocked_.emplace_back(id, stream);
     return 0;
   }
-  return window_ ? static_cast<std::size_t>(std::min<std::uint64_t>(flow.window, kReadBytes)) : kReadBytes;
+  return window_ ? static_cast<std::size_t>(std::min<std::uint64_t>(flow.window, kRelayBytes)) : kRelayBytes;
 }
 
 void FrameSession::job_output(JobId id, StdStream stream, std::string_view bytes) {

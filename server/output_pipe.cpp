@@ -101,7 +101,7 @@ void OutputPipe::on_alloc(std::size_t, uv_buf_t* room) {
 }
 
 OutputLog::Room OutputPipe::next_room() {
-  if (relay_) return {store_.scratch(), std::min(relay_->room(), kReadBytes)};
+  if (relay_) return {store_.scratch(), std::min(relay_->room(), kRelayBytes)};
   keeping_ = log_ != nullptr && quota_.left > 0;
   if (!keeping_) return {store_.scratch(), kReadBytes};
   return log_->room(static_cast<std::size_t>(std::min<std::uint64_t>(quota_.left, kSpillBufferBytes)));

@@ -17,7 +17,10 @@
 
 namespace runwire {
 
-inline constexpr std::size_t kReadBytes = 64 * 1024;         // a pipe's default capacity (pipe(7))
+inline constexpr std::size_t kReadBytes = 64 * 1024;       // a pipe's default capacity (pipe(7))
+// One read takes all that a pipe holds and does not fill its room, so that libuv does not ask again before others have
+// had their turn.
+inline constexpr std::size_t kRelayBytes = 2 * kReadBytes;
 inline constexpr std::size_t kStreamMemoryBytes = 1 << 20;   // of one stream; the rest spills
 inline constexpr std::size_t kOutputMemoryBytes = 32 << 20;  // of all streams together
 inline constexpr std::size_t kSmallOutputBytes = 64 * 1024;
@@ -36,7 +39,7 @@ class OutputStore {
   MemoryBudget& memory() { return memory_; }
   const std::string& spill_dir() const { return spill_dir_; }
 
-  // Scratch for one read; its content lasts until the callback of that read returns.
+  // Scratch for one read, kRelayBytes; its content lasts until the callback of that read returns.
   char* scratch() { return scratch_.data(); }
 
   // A buffer of kSpillBufferBytes, back in the pool when its last owner lets go, which may be after the store's
@@ -59,7 +62,7 @@ class OutputStore {
   uv_loop_t* loop_;
   std::string spill_dir_;
   MemoryBudget memory_{kOutputMemoryBytes};
-  std::array<char, kReadBytes> scratch_{};
+  std::array<char, kRelayBytes> scratch_{};
   std::size_t lent_ = 0;
   std::vector<std::unique_ptr<char[]>> free_;  // kept: fresh memory would be paged in again for every buffer
   std::deque<Waiter> waiters_;
