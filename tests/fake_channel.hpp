@@ -1,7 +1,9 @@
 // A client's byte channel without a socket: keeps what a session sends, and takes it only as fast as the test lets it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -24,6 +26,7 @@ struct FakeChannel final : ByteChannel {
     ++sends;
     take(head);
     take(body);
+    if (on_send) on_send();
   }
   std::size_t unsent() const override { return waiting; }
   void await_quiet(unsigned ms) override { quiet_ms = ms; }
@@ -46,7 +49,8 @@ struct FakeChannel final : ByteChannel {
   bool blocked = false;  // the peer takes nothing by itself
   std::size_t waiting = 0, most_waiting = 0;
   int sends = 0;
-  unsigned quiet_ms = 0;  // of the last await_quiet(); 0: none since the test has set it so
+  std::function<void()> on_send;  // from within send_now()
+  unsigned quiet_ms = 0;          // of the last await_quiet(); 0: none since the test has set it so
   bool finished = false;
   std::string dropped;
 };

@@ -396,6 +396,21 @@ TEST_CASE_FIXTURE(SessionConnection, "connection: the end of a session's input i
 }
 
 TEST_CASE_FIXTURE(SessionConnection,
+                  "connection: the end of a session's input does not wait for what is unsent") {
+  open();
+  start("a");
+  auto& child = wait_for_command(1);
+  for (int i = 0; i < 1000 && is_read(child); ++i) {
+    child.write(0, std::string(40000, 'x'));
+    run_turns();
+  }
+  client->half_close();
+  wait_until_closed();
+  child.leave(0);
+  REQUIRE(run_until([&] { return jobs.running() == 0; }));
+}
+
+TEST_CASE_FIXTURE(SessionConnection,
                   "connection: a session's client that resets is gone, with what it has running") {
   open();
   start("a");

@@ -357,6 +357,17 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
   CHECK(names_of_news() == "exit a, started a");
 }
 
+TEST_CASE_FIXTURE(FrameSessionFixture,
+                  "frame session: one whose connection breaks while it answers starts nothing more") {
+  open();
+  channel.on_send = [&] { session->closed(); };
+  receive(frame_of(to_json(Ping{})) + start_frame("a") + "\xff\xff\xff\xff");
+  channel.on_send = nullptr;
+  CHECK(names_of_news() == "pong");
+  CHECK(nothing_started());
+  CHECK_FALSE(channel.finished);
+}
+
 // --- what is malformed ---
 
 TEST_CASE_FIXTURE(FrameSessionFixture,

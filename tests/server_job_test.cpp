@@ -682,7 +682,8 @@ TEST_CASE_FIXTURE(JobFixture,
   wait_until_over();
 }
 
-TEST_CASE_FIXTURE(JobFixture, "job: with a mark what is told of the end waits until all of it is gone") {
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: with a mark what is told of the end waits until all of it is gone, and says so") {
   Lifeline member(dir);
   JobTerms terms;
   terms.mark = "RUNWIRE_JOB=unit-job";
@@ -691,7 +692,8 @@ TEST_CASE_FIXTURE(JobFixture, "job: with a mark what is told of the end waits un
   job->end(Reason::client_gone, 100);
   finish();
   CHECK(member.is_gone());
-  CHECK(result->survivors.has_value());
+  REQUIRE(result->survivors.has_value());
+  CHECK(*result->survivors == 0);
   wait_until_over();
 }
 
@@ -708,6 +710,30 @@ TEST_CASE_FIXTURE(JobFixture,
   finish();
   CHECK_FALSE(result->survivors.has_value());
 }
+
+#ifdef __linux__
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: with a mark its end reaches who has left its session, without one it does not") {
+  for (const bool marked : {true, false}) {
+    CAPTURE(marked);
+    Lifeline daemon(dir, marked ? "marked" : "unmarked");
+    Gate gate(dir, marked ? "gate" : "other-gate");
+    JobTerms terms;
+    SpawnSpec apart = spec("setsid sh -c '" + daemon.hold() + "exec >&- 2>&-; " + gate.wait() + "' & wait");
+    if (marked) apart.mark = terms.mark = "RUNWIRE_JOB=unit-job-" + std::to_string(uv_hrtime());
+    start_stream(apart, terms);
+    REQUIRE(run_until([&] { return daemon.has_come(); }));
+    job->end(Reason::timeout, 100);
+    finish();
+    CHECK(result->header.reason == Reason::timeout);
+    CHECK(result->survivors.value_or(-1) == (marked ? 0 : -1));
+    CHECK(daemon.is_gone() == marked);
+    wait_until_over();
+    gate.open_it();
+    CHECK(run_until([&] { return daemon.is_gone(); }));
+  }
+}
+#endif
 
 // --- what was the client's own wish ---
 
