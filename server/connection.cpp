@@ -53,7 +53,10 @@ Connection::Connection(ConnectionId id, Stream stream, Context& context)
   raw(stream_)->data = this;
 }
 
-void Connection::start() {
+void Connection::start() { hear(); }
+
+void Connection::hear() {
+  is_hushed_ = false;
   const int error =
       uv_read_start(raw(stream_), deliver<&Connection::on_alloc>, deliver<&Connection::on_read>);
   if (error != 0) enter(State::closed);  // the peer was gone before we had begun
@@ -95,13 +98,29 @@ void Connection::on_read(ssize_t count, const uv_buf_t* bytes) {
 void Connection::receive(std::string_view bytes) {
   if (!std::exchange(has_spoken_, true) && bytes.front() == kPreface.front()) {
     ByteChannel& channel = *this;
-    const FrameSession::Context context{context_.jobs, context_.store, context_.requests, context_.hello};
+    const FrameSession::Context context{context_.jobs,   context_.store,       context_.requests,
+                                        context_.inputs, context_.max_replies, context_.hello};
     frames_ = std::make_unique<FrameSession>(id_, channel, context);
   }
-  if (frames_)
-    frames_->received(bytes);
-  else
-    plain_.received(bytes);
+  if (!frames_) return plain_.received(bytes);
+  frames_->received(bytes);
+  hush_if_due();
+}
+
+// A client that asks and does not listen would fill our memory with answers, and one that asks without an end would take
+// all of our time.
+void Connection::hush_if_due() {
+  const bool is_due = frames_->owes_too_much() || frames_->has_had_its_turn();
+  if (state_ != State::open || !is_due || std::exchange(is_hushed_, true)) return;
+  uv_read_stop(raw(stream_));
+  if (!next_turn_)
+    next_turn_ = std::make_unique<AfterTurn>(context_.store.loop(), [this] { hear_next_turn(); });
+  next_turn_->arm();
+}
+
+void Connection::hear_next_turn() {
+  frames_->next_turn();
+  if (state_ == State::open && is_hushed_ && !frames_->owes_too_much()) hear();
 }
 
 void Connection::end_of_input() {
@@ -122,6 +141,7 @@ void Connection::watch_peer() {
 }
 
 void Connection::set_alarm(Alarm alarm, unsigned ms) {
+  if (state_ == State::closed) return;
   alarm_ = alarm;
   if (!timer_) timer_ = make_timer(context_.store.loop(), this);
   if (alarm == Alarm::none) {
@@ -214,10 +234,9 @@ void Connection::on_written(int status) {
   if (status < 0) return enter(State::closed);
   if (unsent() > 0) return;
   if (state_ == State::finishing) return say_goodbye();
-  if (frames_)
-    frames_->drained();
-  else
-    plain_.drained();
+  if (!frames_) return plain_.drained();
+  frames_->drained();
+  if (is_hushed_) hear_next_turn();
 }
 
 // FIN, and then wait for the peer's: closing with bytes unread would reset the connection, and the peer could
@@ -248,6 +267,7 @@ void Connection::enter(State next) {
   state_ = next;
   if (next == State::finishing) return say_goodbye();
   if (frames_) frames_->closed();
+  next_turn_.reset();
   timer_.reset();
   std::visit([](auto& handle) { handle.reset(); }, stream_);
   context_.closed(id_);

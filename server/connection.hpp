@@ -38,6 +38,8 @@ class Connection final : private ByteChannel {
     JobTable& jobs;
     OutputStore& store;
     MemoryBudget& requests;
+    MemoryBudget& inputs;
+    std::size_t max_replies;
     const ServerHello& hello;
     std::function<void(ConnectionId)> closed;                         // called once, last: retire it
     std::function<void(ConnectionId, std::string_view why)> refused;  // for the log
@@ -76,6 +78,9 @@ class Connection final : private ByteChannel {
   void fall_quiet();
 
   void receive(std::string_view bytes);
+  void hear();
+  void hush_if_due();
+  void hear_next_turn();
   void write(std::unique_ptr<Write> whole);
   void queue(std::unique_ptr<Write> whole);
   void end_of_input();
@@ -93,6 +98,8 @@ class Connection final : private ByteChannel {
   Alarm alarm_ = Alarm::none;
   Handle<uv_timer_t> timer_;  // made when first needed: most connections are idle
   bool has_spoken_ = false;   // the peer
+  bool is_hushed_ = false;    // it is not read from, until hear()
+  std::unique_ptr<AfterTurn> next_turn_;
   PlainSession plain_;
   std::unique_ptr<FrameSession> frames_;  // instead of plain_, from the first byte on
 };

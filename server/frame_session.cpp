@@ -11,7 +11,9 @@ namespace {
 
 constexpr int kRetryMs = 100;
 constexpr std::size_t kRecentIds = 1024;
-// Credit is worth a frame from here on, or when the command has taken all there is.
+constexpr std::size_t kWordBytes = 32;  // what a word of a start takes beside its bytes
+constexpr unsigned kTellMs = 3;         // so long the news of a start may wait for other news of the command
+// Credit is worth a frame from here on.
 constexpr std::uint64_t kCreditBytes = kStdinWindowBytes / 2;
 
 Exit exit_of(const std::string& id, const JobResult& result) {
@@ -48,12 +50,15 @@ FrameSession::FrameSession(ConnectionId id, ByteChannel& channel, const Context&
 // --- what the client says ---
 
 void FrameSession::received(std::string_view bytes) {
+  if (state_ == State::over) return await_life();
   missed_pings_ = 0;
   if (state_ == State::preface) bytes = take_preface(bytes);
   if (state_ == State::over) return;
+  output_.cork();
   reader_.feed(bytes);
   take_pieces();
-  await_life();
+  output_.uncork();
+  if (state_ != State::over) await_life();
 }
 
 std::string_view FrameSession::take_preface(std::string_view bytes) {
@@ -91,6 +96,7 @@ void FrameSession::take_pieces() {
 }
 
 void FrameSession::take_header(std::string_view json) {
+  ++frames_this_turn_;
   auto message = parse_client_message(json);
   if (!message) return fail(error_name::kProtocol, message.error().message);
   const bool is_hello = std::holds_alternative<ClientHello>(*message);
@@ -105,9 +111,8 @@ void FrameSession::take_header(std::string_view json) {
 }
 
 void FrameSession::begin_start() {
-  const auto& start = std::get<Start>(message_);
   payload_.clear();
-  if (payload_memory_.extend(start.len)) payload_.reserve(start.len);
+  payload_lost_ = false;
 }
 
 void FrameSession::take_payload(std::string_view bytes) {
@@ -116,8 +121,9 @@ void FrameSession::take_payload(std::string_view bytes) {
     if (found == by_id_.end()) return;
     commands_.at(found->second).input_off += bytes.size();
     if (Job* job = context_.jobs.find(found->second)) job->input().write(bytes);
-  } else if (std::holds_alternative<Start>(message_) && payload_memory_.held() > 0) {
-    payload_ += bytes;
+  } else if (std::holds_alternative<Start>(message_) && !payload_lost_) {
+    payload_lost_ = !payload_memory_.extend(bytes.size());
+    if (!payload_lost_) payload_ += bytes;
   }
 }
 
@@ -142,29 +148,43 @@ void FrameSession::take(const ClientHello& hello) {
 
 void FrameSession::take(Start start) {
   if (start.id.empty()) start.id = make_id();
-  const bool was_kept = payload_memory_.held() == start.len;
   const std::string payload = std::exchange(payload_, {});
-  payload_memory_.give_back(payload_memory_.held());
-  if (!was_kept)
-    return refuse(start.id, error_name::kBusy, "too many long commands at once; try again later");
+  MemoryLease memory = std::exchange(payload_memory_, MemoryLease(context_.requests));
+  // A word has a byte at least: more of them than that are not there.
+  const std::uint64_t words_there = std::min(start.argc + start.envc, start.len);
+  payload_lost_ = payload_lost_ || !memory.extend(kWordBytes * words_there);
+  if (ErrorReply error = objection_to(start); !error.error.empty()) return refuse(start.id, std::move(error));
   auto words = split_start_payload(start, payload);
   if (!words) return fail(error_name::kProtocol, words.error().message);
-  if (!start.unsupported.empty())
-    return refuse(start.id, error_name::kUnsupported,
-                  "this runwired does not know \"" + start.unsupported + "\" in a start; nothing was run");
-  if (winding_up_)
-    return refuse(start.id, error_name::kShutdown,
-                  "runwired is shutting down and did not start this command");
-  if (by_id_.contains(start.id))
-    return refuse(start.id, error_name::kConflict,
-                  "a running command of this session has that id; choose another");
-  this->start(start, std::move(*words));
+  this->start(start, std::move(*words), std::move(memory));
 }
 
-void FrameSession::start(const Start& start, StartWords words) {
-  log::debug("command")
-      .add("conn", static_cast<std::int64_t>(id_))
-      .add("bytes", start.shell ? words.line : words.argv.front());
+ErrorReply FrameSession::objection_to(const Start& start) const {
+  const auto because = [](std::string_view error, std::string message) {
+    return ErrorReply{std::string(error), std::move(message), "", "", {}};
+  };
+  if (by_id_.contains(start.id))
+    return because(error_name::kConflict, "a running command of this session has that id; choose another");
+  if (!start.unsupported.empty())
+    return because(error_name::kUnsupported,
+                   "this runwired does not know \"" + start.unsupported + "\" in a start; nothing was run");
+  if (winding_up_)
+    return because(error_name::kShutdown, "runwired is shutting down and did not start this command");
+  if (payload_lost_) return because(error_name::kBusy, "too many long commands at once; try again later");
+  if (start.reply == ReplyForm::whole && whole_replies() >= context_.max_replies)
+    return because(error_name::kBusy,
+                   "too many whole replies of this session are to come; read some, or stream");
+  return {};
+}
+
+std::size_t FrameSession::whole_replies() const {
+  const auto is_whole = [](const auto& entry) { return entry.second.form == ReplyForm::whole; };
+  if (commands_.size() + output_.waiting_replies() < context_.max_replies) return 0;  // however many they are
+  return output_.waiting_replies() +
+         static_cast<std::size_t>(std::count_if(commands_.begin(), commands_.end(), is_whole));
+}
+
+JobRequest FrameSession::request_for(const Start& start, StartWords words) const {
   JobRequest request{std::move(words.line),
                      std::move(words.argv),
                      std::move(words.environment),
@@ -177,13 +197,33 @@ void FrameSession::start(const Start& start, StartWords words) {
   request.terms.timeout_ms = start.timeout_ms;
   request.terms.idle_ms = start.idle_ms;
   request.terms.mark = context_.jobs.next_mark();
-  const auto job = context_.jobs.submit(id_, std::move(request), this);
-  if (!job) return refuse(start.id, error_name::kBusy, "too many commands wait already; try again later");
-  Command command;
-  command.id = start.id;
-  command.form = start.reply;
-  command.takes_stdin = start.takes_stdin;
-  command.input_allowed = start.takes_stdin ? kStdinWindowBytes : 0;
+  return request;
+}
+
+void FrameSession::start(const Start& start, StartWords words, MemoryLease request_memory) {
+  log::debug("command")
+      .add("conn", static_cast<std::int64_t>(id_))
+      .add("bytes", start.shell ? words.line : words.argv.front());
+  const auto busy = [](std::string message) {
+    return ErrorReply{std::string(error_name::kBusy), std::move(message), "", "", {}};
+  };
+  MemoryLease input_memory(context_.inputs);
+  if (start.takes_stdin && !input_memory.extend(kStdinWindowBytes))
+    return refuse(start.id, busy("too many commands with stdin at once; try again later"));
+  const auto job = context_.jobs.submit(id_, request_for(start, std::move(words)), this);
+  if (!job) return refuse(start.id, busy("too many commands wait already; try again later"));
+  Command command{start.id,
+                  start.reply,
+                  start.takes_stdin,
+                  0,
+                  start.takes_stdin ? kStdinWindowBytes : 0,
+                  0,
+                  false,
+                  {},
+                  {},
+                  {},
+                  std::move(request_memory),
+                  std::move(input_memory)};
   command.out.window = command.err.window = window_.value_or(0);
   by_id_.emplace(command.id, *job);
   commands_.emplace(*job, std::move(command));
@@ -199,7 +239,7 @@ std::string FrameSession::make_id() {
 std::pair<const JobId, FrameSession::Command>* FrameSession::find(const std::string& id) {
   const auto found = by_id_.find(id);
   if (found != by_id_.end()) return &*commands_.find(found->second);
-  if (!ended_.contains(id))
+  if (!ended_.contains(id) && !ended_.has_forgotten())
     fail(error_name::kUnknown, "no command of this session has had the id " + log::escape(id));
   return nullptr;
 }
@@ -246,15 +286,40 @@ void FrameSession::take(const Credit& credit) {
 void FrameSession::take(const Ping&) { output_.send(to_json(Pong{})); }
 
 void FrameSession::take(const Reserved& reserved) {
-  refuse(reserved.id, error_name::kUnsupported, "this runwired does not know \"" + reserved.type + "\"");
+  refuse(reserved.id, {std::string(error_name::kUnsupported),
+                       "this runwired does not know \"" + reserved.type + "\"",
+                       "",
+                       "",
+                       {}});
 }
 
 // --- what becomes of the commands ---
 
+// That it is started waits a moment for what else there is to say of it: with a short command that is all, and the
+// client is woken once.
 void FrameSession::job_started(JobId id, pid_t pid) {
   const auto found = commands_.find(id);
-  if (found == commands_.end() || found->second.form == ReplyForm::whole) return;
-  output_.send(to_json(Started{found->second.id, pid, false}));
+  if (found == commands_.end()) return;
+  found->second.request_memory = MemoryLease(context_.requests);
+  if (found->second.form == ReplyForm::whole) return;
+  found->second.untold_pid = pid;
+  untold_.push_back(id);
+  if (!tell_timer_) tell_timer_ = make_timer(context_.store.loop(), this);
+  if (uv_is_active(as_handle(tell_timer_.get())) == 0)
+    uv_timer_start(tell_timer_.get(), deliver<&FrameSession::tell_older_ones>, kTellMs, 0);
+}
+
+void FrameSession::tell_started(Command& command) {
+  if (!command.untold_pid) return;
+  output_.hold(to_json(Started{command.id, *command.untold_pid, false}));
+  command.untold_pid.reset();
+}
+
+void FrameSession::tell_older_ones() {
+  if (state_ == State::over) return;
+  for (const JobId id : std::exchange(untold_, {}))
+    if (const auto found = commands_.find(id); found != commands_.end()) tell_started(found->second);
+  output_.flush();
 }
 
 std::size_t FrameSession::output_room(JobId id, StdStream stream) {
@@ -276,6 +341,7 @@ void FrameSession::job_output(JobId id, StdStream stream, std::string_view bytes
   const auto found = commands_.find(id);
   if (state_ == State::over || found == commands_.end()) return;
   Flow& flow = flow_of(found->second, stream);
+  tell_started(found->second);
   output_.send(to_json(Output{found->second.id, stream, flow.sent, bytes.size()}), bytes);
   flow.sent += bytes.size();
   if (window_) flow.window -= bytes.size();
@@ -288,19 +354,22 @@ void FrameSession::input_taken(JobId id, std::size_t bytes) {
   command.input_owed += bytes;
   if (command.input_owed < kCreditBytes || command.input_ended) return;
   command.input_allowed += command.input_owed;
+  tell_started(command);
   output_.send(to_json(Credit{command.id, StdStream::in, std::exchange(command.input_owed, 0)}));
 }
 
 void FrameSession::input_closed(JobId id) {
   const auto found = commands_.find(id);
   if (state_ == State::over || found == commands_.end()) return;
+  tell_started(found->second);
   output_.send(to_json(Stop{found->second.id, StdStream::in}));
 }
 
 void FrameSession::command_finished(JobId id, JobResult result) {
   const auto found = commands_.find(id);
   if (found == commands_.end()) return;
-  const Command command = std::move(found->second);
+  Command command = std::move(found->second);
+  if (!result.header.error) tell_started(command);  // else it never ran
   by_id_.erase(command.id);
   commands_.erase(found);
   ended_.add(command.id);
@@ -341,12 +410,13 @@ void FrameSession::resume_blocked() {
 
 // The hello has its time from the first byte on; later every sign of life begins the time anew.
 void FrameSession::await_life() {
-  if (state_ == State::over) return;
+  const std::uint64_t now = uv_now(context_.store.loop());
+  if (state_ == State::over)
+    return channel_.await_quiet(static_cast<unsigned>(over_due_ms_ - std::min(over_due_ms_, now)));
   if (state_ == State::open) {
     if (context_.hello.ping_ms > 0) channel_.await_quiet(static_cast<unsigned>(context_.hello.ping_ms));
     return;
   }
-  const std::uint64_t now = uv_now(context_.store.loop());
   if (now < hello_due_ms_) return channel_.await_quiet(static_cast<unsigned>(hello_due_ms_ - now));
   quiet();
 }
@@ -357,9 +427,11 @@ void FrameSession::quiet() {
     enter(State::over);
     return channel_.drop("slow-hello");
   }
-  // Who takes what comes as it can, and has not taken it all, may not have seen the last question. And behind a whole
-  // reply that is under way nobody has.
-  const bool is_only_slow = !output_.is_idle() || (!window_ && channel_.unsent() > 0);
+  // Who takes what comes as it can, and has not taken it all, may not have seen the last question. Nor has anybody
+  // behind a whole reply; but of that he with a window takes some.
+  const bool moves = std::exchange(drains_at_ping_, output_.drains()) != output_.drains();
+  const bool is_only_slow =
+      window_ ? !output_.is_idle() && moves : !output_.is_idle() || channel_.unsent() > 0;
   if (!is_only_slow && missed_pings_++ == kMissedPings) {
     enter(State::over);
     return channel_.drop("silent");
@@ -368,10 +440,9 @@ void FrameSession::quiet() {
   await_life();
 }
 
-void FrameSession::refuse(const std::string& id, std::string_view error, std::string message) {
-  SessionError refusal{id, {std::string(error), std::move(message), "", "", {}}};
-  if (error == error_name::kBusy) refusal.error.retry_ms = kRetryMs;
-  output_.send(to_json(refusal));
+void FrameSession::refuse(const std::string& id, ErrorReply error) {
+  if (error.error == error_name::kBusy) error.retry_ms = kRetryMs;
+  output_.send(to_json(SessionError{id, std::move(error)}));
   if (!id.empty() && !by_id_.contains(id)) ended_.add(id);  // what was sent ahead for it is no error
 }
 
@@ -379,8 +450,10 @@ void FrameSession::fail(std::string_view error, std::string message) {
   if (state_ == State::over) return;
   enter(State::over);
   output_.send(to_json(SessionError{"", {std::string(error), std::move(message), "", "", {}}}));
+  output_.uncork();
   context_.jobs.abandon(id_);  // however slowly the client takes that, or never
-  channel_.await_quiet(kHelloMs);
+  over_due_ms_ = uv_now(context_.store.loop()) + kHelloMs;
+  await_life();
   if (output_.is_idle()) channel_.finish();  // else behind the reply that is under way
 }
 

@@ -5,12 +5,13 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "proto/frame_reader.hpp"
 #include "proto/session_message.hpp"
@@ -22,14 +23,21 @@
 
 namespace runwire {
 
-inline constexpr int kMissedPings = 3;  // without a sign of life the peer counts as dead
+inline constexpr int kMissedPings = 3;                       // without a sign of life the peer counts as dead
+inline constexpr std::size_t kInputMemoryBytes = 256 << 20;  // of all sessions' commands
+// Small frames cost more than their bytes: after so many of them others have their turn.
+inline constexpr std::size_t kFramesATurn = 256;
+// Answers that a client has not taken; from there on it is not heard.
+inline constexpr std::size_t kUnsentBytes = 1 << 20;
 
 class FrameSession final : private JobListener {
  public:
   struct Context {
     JobTable& jobs;
     OutputStore& store;
-    MemoryBudget& requests;    // for starts that are not yet whole
+    MemoryBudget& requests;    // for starts that are not yet whole, or whose commands wait
+    MemoryBudget& inputs;      // for stdin that waits for commands
+    std::size_t max_replies;   // whole ones of a session, from their start until they have left
     const ServerHello& hello;  // what every client is told
   };
 
@@ -45,6 +53,10 @@ class FrameSession final : private JobListener {
   void command_finished(JobId id, JobResult result);
   // The connection has gone, perhaps while the session was saying something: it starts nothing more.
   void closed() { enter(State::over); }
+  // Whether the client is to be heard in this turn of the loop, and whether as long as it takes nothing.
+  bool has_had_its_turn() const { return frames_this_turn_ >= kFramesATurn; }
+  bool owes_too_much() const { return output_.owed_bytes() + channel_.unsent() > kUnsentBytes; }
+  void next_turn() { frames_this_turn_ = 0; }
   // Starts no more commands; when the last one has ended the conversation does.
   void wind_up();
 
@@ -67,6 +79,9 @@ class FrameSession final : private JobListener {
     std::uint64_t input_owed = 0;     // taken by the command, and not yet given as credit
     bool input_ended = false;
     Flow out, err;
+    std::optional<pid_t> untold_pid = {};  // it is started, and the client has not yet been told
+    MemoryLease request_memory;            // until it is started
+    MemoryLease input_memory;
   };
 
   void job_started(JobId id, pid_t pid) override;
@@ -93,8 +108,14 @@ class FrameSession final : private JobListener {
   void take(const Optional&) {}
 
   void begin_start();
-  void start(const Start& start, StartWords words);
-  void refuse(const std::string& id, std::string_view error, std::string message);
+  // Why a start can't be obeyed; empty where it can.
+  ErrorReply objection_to(const Start& start) const;
+  std::size_t whole_replies() const;
+  void start(const Start& start, StartWords words, MemoryLease request_memory);
+  JobRequest request_for(const Start& start, StartWords words) const;
+  void tell_started(Command& command);
+  void tell_older_ones();
+  void refuse(const std::string& id, ErrorReply error);
   std::string make_id();
   // The command that a message is about; null where it is over, or, the session then being over too, there never was one.
   std::pair<const JobId, Command>* find(const std::string& id);
@@ -117,19 +138,25 @@ class FrameSession final : private JobListener {
   FrameReader reader_;
   std::size_t preface_left_ = kPreface.size();
   std::uint64_t hello_due_ms_ = 0;  // loop time
+  std::uint64_t over_due_ms_ = 0;   // loop time; when the last word has waited long enough
   int missed_pings_ = 0;
+  std::uint64_t drains_at_ping_ = 0;
+  std::size_t frames_this_turn_ = 0;
   std::optional<std::uint64_t> window_;  // of each output; none: as the connection takes it
   std::uint64_t last_made_id_ = 0;
 
   // The frame that is being read.
   ClientMessage message_;
-  std::string payload_;  // of a start
+  std::string payload_;        // of a start
+  bool payload_lost_ = false;  // there was no memory for it
   MemoryLease payload_memory_;
 
   std::map<JobId, Command> commands_;
   std::unordered_map<std::string, JobId> by_id_;
   RecentIds ended_;
-  std::deque<std::pair<JobId, StdStream>> blocked_;  // outputs that wait for the connection, in order
+  std::vector<std::pair<JobId, StdStream>> blocked_;  // outputs that wait for the connection, in order
+  std::vector<JobId> untold_;                         // in the order of their start; some are told by now
+  Handle<uv_timer_t> tell_timer_;
   SessionOutput output_;
 };
 

@@ -17,7 +17,7 @@
 
 namespace runwire {
 
-inline constexpr std::size_t kReadBytes = 64 * 1024;       // a pipe's default capacity (pipe(7))
+inline constexpr std::size_t kReadBytes = 64 * 1024;  // a pipe's default capacity (pipe(7))
 // One read takes all that a pipe holds and does not fill its room, so that libuv does not ask again before others have
 // had their turn.
 inline constexpr std::size_t kRelayBytes = 2 * kReadBytes;

@@ -31,6 +31,9 @@ std::size_t connections_allowed(const Options& options) {
   return std::min(options.max_connections, free - reserve);
 }
 
+// Each holds descriptors where it has spilled, also after its command's place was given to another.
+std::size_t replies_allowed() { return std::clamp<std::size_t>(descriptor_limit() / 8, 16, 1000); }
+
 std::string runtime_dir() {
   const char* dir = std::getenv("XDG_RUNTIME_DIR");
   return dir == nullptr ? "" : dir;
@@ -69,6 +72,8 @@ Server::Server(uv_loop_t* loop, Spawner& spawner, Options options)
           jobs_,
           store_,
           requests_,
+          inputs_,
+          replies_allowed(),
           hello_,
           [this](ConnectionId id) { connection_closed(id); },
           [this](ConnectionId id, std::string_view why) { refusals_.refused(why, id, "", uv_now(loop_)); }},

@@ -60,6 +60,7 @@ class Server final : private JobClients {
   OutputStore store_;
   DirectCalls direct_calls_;
   MemoryBudget requests_{kRequestMemoryBytes};
+  MemoryBudget inputs_{kInputMemoryBytes};
   const ServerHello hello_;
   JobTable jobs_;
   Connection::Context context_;

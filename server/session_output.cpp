@@ -12,24 +12,43 @@ SessionOutput::SessionOutput(OutputStore& store, ByteChannel& channel, std::func
     : store_(store), channel_(channel), on_room_(std::move(on_room)), on_broken_(std::move(on_broken)) {}
 
 void SessionOutput::send(std::string_view header) {
+  hold(header);
+  if (!is_corked_) flush();
+}
+
+void SessionOutput::hold(std::string_view header) {
   std::string head = frame_head(header);
-  if (reply_)
-    waiting_.push_back({std::move(head), std::nullopt});
-  else
-    channel_.send_now(head, {});
+  if (!reply_) {
+    held_ += head;
+    return;
+  }
+  waiting_bytes_ += head.size();
+  waiting_.push_back({std::move(head), std::nullopt});
+}
+
+void SessionOutput::flush() {
+  if (!held_.empty() && !reply_) channel_.send_now(std::exchange(held_, {}), {});
+}
+
+void SessionOutput::uncork() {
+  is_corked_ = false;
+  flush();
 }
 
 void SessionOutput::send(std::string_view header, std::string_view payload) {
   assert(!reply_);
-  channel_.send_now(frame_head(header), payload);
+  channel_.send_now(std::exchange(held_, {}) + frame_head(header), payload);
 }
 
 void SessionOutput::send(std::string_view header, JobResult result) {
+  flush();
+  ++waiting_replies_;
   waiting_.push_back({frame_head(header), std::move(result)});
   pump();
 }
 
 void SessionOutput::drained() {
+  ++drains_;
   pump();
   if (has_room()) on_room_();
 }
@@ -52,7 +71,11 @@ void SessionOutput::pump() {
 void SessionOutput::begin_next() {
   Waiting next = std::move(waiting_.front());
   waiting_.pop_front();
-  if (!next.result) return channel_.send_now(next.head, {});
+  if (!next.result) {
+    waiting_bytes_ -= next.head.size();
+    return channel_.send_now(next.head, {});
+  }
+  --waiting_replies_;
   reply_ = std::make_unique<ReplyStream>(std::move(next.head), std::move(*next.result), store_, channel_,
                                          [this] { drained(); });
 }

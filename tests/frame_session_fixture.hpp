@@ -57,7 +57,7 @@ template <class SpawnerKind> class SessionFixtureOf : public StoreFixture, priva
     JobClients& clients = *this;
     jobs = std::make_unique<JobTable>(store, *spawner, clients, limits, how);
     channel = FakeChannel();
-    const FrameSession::Context context{*jobs, store, requests, hello};
+    const FrameSession::Context context{*jobs, store, requests, inputs, max_replies, hello};
     session = std::make_unique<FrameSession>(1, channel, context);
   }
   void end_session() {
@@ -120,6 +120,8 @@ template <class SpawnerKind> class SessionFixtureOf : public StoreFixture, priva
 
   std::unique_ptr<SpawnerKind> spawner = make_spawner();
   MemoryBudget requests{kRequestMemoryBytes};
+  MemoryBudget inputs{kInputMemoryBytes};
+  std::size_t max_replies = 100;
   ServerHello hello{"00ff", "a daemon", {}, 0};
   FakeChannel channel;
   std::unique_ptr<JobTable> jobs;

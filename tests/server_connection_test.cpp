@@ -64,9 +64,12 @@ class ConnectionFixture : public StoreFixture, private JobClients {
   int closed = 0;
   std::string refused;
   ServerHello hello{"00", "a daemon", {}, 0};
+  MemoryBudget inputs{kInputMemoryBytes};
   Connection::Context context{jobs,
                               store,
                               requests,
+                              inputs,
+                              100,
                               hello,
                               [this](ConnectionId id) {
                                 ++closed;
@@ -453,6 +456,7 @@ TEST_CASE_FIXTURE(SessionConnection,
   open();
   start("a");
   auto& child = wait_for_command(1);
+  wait_for_frames(2);
   client->send(frame_of(R"({"type":"nonsense"})"));
   client->send(std::string(100000, 'x'));
   wait_for_frames(3);

@@ -101,8 +101,19 @@ TEST_CASE_FIXTURE(PingingSession, "frame session: with a window who does not rea
 TEST_CASE_FIXTURE(LongReplySession,
                   "frame session: who takes a long reply is not gone, though no question reaches him") {
   begin_reply(hello_with_window(1000));
-  stay_quiet(10);
+  for (int pieces = 0; pieces < 5; ++pieces) {
+    REQUIRE(run_until([&] { return channel.waiting > 0; }));
+    drain();
+    stay_quiet(1);
+  }
   CHECK(channel.dropped.empty());
+  REQUIRE(run_until([&] { return channel.waiting > 0; }));
+}
+
+TEST_CASE_FIXTURE(LongReplySession, "frame session: with a window who takes none of a long reply is gone") {
+  begin_reply(hello_with_window(1000));
+  stay_quiet(4);
+  CHECK(channel.dropped == "silent");
 }
 
 TEST_CASE_FIXTURE(FrameSessionFixture, "frame session: winding up ends an idle session, and tells why") {
@@ -179,4 +190,57 @@ TEST_CASE_FIXTURE(LongReplySession,
   REQUIRE(names_of(all) == "exit big, error");
   CHECK(all[0].payload.size() == kSpilled);
   CHECK(last_error().error.error == error_name::kProtocol);
+}
+
+// --- who says much and hears little ---
+
+TEST_CASE_FIXTURE(FrameSessionFixture,
+                  "frame session: many small questions in one read are answered in one write") {
+  open();
+  const int before = channel.sends;
+  std::string questions;
+  for (int i = 0; i < 100; ++i) questions += frame_of(to_json(Ping{}));
+  receive(questions);
+  CHECK(news().size() == 100);
+  CHECK(channel.sends == before + 1);
+}
+
+TEST_CASE_FIXTURE(FrameSessionFixture, "frame session: after many small frames others have their turn") {
+  open();
+  session->next_turn();
+  for (std::size_t i = 0; i < kFramesATurn; ++i) {
+    CHECK_FALSE(session->has_had_its_turn());
+    receive(frame_of(to_json(Pong{})));
+  }
+  CHECK(session->has_had_its_turn());
+  session->next_turn();
+  CHECK_FALSE(session->has_had_its_turn());
+}
+
+TEST_CASE_FIXTURE(FrameSessionFixture,
+                  "frame session: who takes no answers is not to be heard before he does") {
+  open();
+  channel.blocked = true;
+  while (channel.waiting < kUnsentBytes) {
+    CHECK_FALSE(session->owes_too_much());
+    for (int i = 0; i < 1000; ++i) receive(frame_of(to_json(Ping{})));
+  }
+  CHECK(session->owes_too_much());
+  drain();
+  CHECK_FALSE(session->owes_too_much());
+}
+
+TEST_CASE_FIXTURE(FrameSessionFixture,
+                  "frame session: as many whole replies may be to come, and streams besides") {
+  max_replies = 2;
+  renew({4, 10, 1 << 20, 10});
+  open();
+  const std::string whole = R"("reply":"whole",)";
+  receive(start_frame("a", whole) + start_frame("b", whole) + start_frame("c", whole) + start_frame("d"));
+  CHECK(names_of_news() == "error c");
+  CHECK(last_error().error.error == error_name::kBusy);
+  leave(next());
+  wait_for_frames(1);
+  receive(start_frame("e", whole));
+  CHECK(names_of_news() == "exit a");
 }

@@ -41,3 +41,12 @@ TEST_CASE("recent ids: the same id over and over is one, and goes as one") {
   recent.add("c");
   CHECK_FALSE(recent.contains("a"));
 }
+
+TEST_CASE("recent ids: tells whether it has forgotten any") {
+  RecentIds recent(2);
+  recent.add("a");
+  recent.add("b");
+  CHECK_FALSE(recent.has_forgotten());
+  recent.add("c");
+  CHECK(recent.has_forgotten());
+}

@@ -1,6 +1,8 @@
 """A slow reader hurts only itself: windows for each stream of each command, or as the transport takes it."""
 
+import contextlib
 import statistics
+import threading
 import time
 import unittest
 
@@ -20,6 +22,30 @@ class FlowCase(SessionCase):
     def assert_peak_below(self, kilobytes):
         grown = process.kilobytes(self.daemon.pid, "VmHWM") - self.resident
         self.assertLess(grown, kilobytes + (SANITIZER_SLACK_KB if is_sanitized() else 0), f"more than {self.resident} KB")
+
+
+class Deaf(FlowCase):
+    def test_who_asks_without_an_end_and_takes_no_answer_fills_no_memory(self):
+        """promise 26"""
+        self.watch_memory()
+        connection = self.raw()
+        connection.socket.settimeout(1)  # for a daemon that does not hear any more
+        questions, sent = message("ping") * 1000, 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 100 * MIB:  # far more than sockets hold
+                sent += connection.socket.send(questions)
+        self.assertLess(sent, 100 * MIB, "it is still heard")
+        self.assert_peak_below(8 * KIB)
+        self.assert_serves(self.daemon.tcp)
+
+    def test_and_gets_all_answers_once_he_listens(self):
+        connection = self.raw()
+        number = 100000
+        sender = threading.Thread(target=connection.send, args=(message("ping") * number,))
+        sender.start()
+        for _ in range(number):
+            self.assertEqual(connection.receive()[0]["type"], "pong")
+        sender.join()
 
 
 class Windows(FlowCase):

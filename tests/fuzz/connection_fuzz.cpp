@@ -78,6 +78,8 @@ class Stage : private JobClients {
           context{jobs,
                   store,
                   requests,
+                  inputs,
+                  100,
                   hello,
                   [&stage](ConnectionId id) { stage.on_closed(id); },
                   [](ConnectionId, std::string_view) {}},
@@ -87,6 +89,7 @@ class Stage : private JobClients {
     OutputStore store;
     JobTable jobs;
     MemoryBudget requests{kRequestBytes};
+    MemoryBudget inputs{kInputMemoryBytes};
     ServerHello hello{std::string(32, '0'), "fuzzed", {}, 15000};
     Connection::Context context;
     std::unique_ptr<Connection> connection;
