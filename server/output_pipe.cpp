@@ -85,6 +85,7 @@ void OutputPipe::discard() {
 void OutputPipe::close() {
   held_ = Descriptor();
   pipe_.reset();
+  paused_ = false;
 }
 
 bool OutputPipe::has_bytes_waiting() const { return pipe_ && runwire::has_bytes_waiting(descriptor()); }

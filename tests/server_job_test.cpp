@@ -464,6 +464,19 @@ TEST_CASE_FIXTURE(JobFixture,
   CHECK(follower.out.empty());
 }
 
+TEST_CASE_FIXTURE(PuppetFixture,
+                  "job: a stop of an output that waits for its reader is the end of that wait") {
+  start_stream(spec(""));
+  follower.room = 0;
+  spawner->last().write(0, "waits");
+  run_turns();
+  spawner->last().exit(0);
+  job->stop_output(StdStream::out);
+  CHECK(finish().cut);  // somebody has stderr still
+  spawner->last().close_all();
+  wait_until_over();
+}
+
 TEST_CASE_FIXTURE(JobFixture, "job: with its listener forgotten it goes on, and its output is thrown away") {
   Gate gate(dir);
   start_stream(spec("echo before; " + gate.wait() + "head -c 1000000 /dev/zero; exit 6"));

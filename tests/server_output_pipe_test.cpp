@@ -308,3 +308,11 @@ TEST_CASE_FIXTURE(RelayFixture, "output pipe: after discard() it reads on, and h
   REQUIRE(wait_for_end());
   CHECK(handed_on.empty());
 }
+
+TEST_CASE_FIXTURE(RelayFixture, "output pipe: close() is the end of a pause") {
+  room = 0;
+  write("lost");
+  REQUIRE(run_until([&] { return pipe.is_paused(); }));
+  pipe.close();
+  CHECK_FALSE(pipe.is_paused());
+}
