@@ -19,9 +19,15 @@ constexpr std::uint64_t kMaxPipeBytes = 1 << 20;  // /proc/sys/fs/pipe-max-size,
 
 std::string_view name_of(JobState state) { return kStateNames[static_cast<std::size_t>(state)]; }
 
+constexpr std::size_t kShownBytes = 256;  // of a path: it may have a MiB, which no header has room for
+
+std::string shown(std::string_view path) {
+  return log::escape(path.substr(0, kShownBytes)) + (path.size() > kShownBytes ? "..." : "");
+}
+
 std::string describe(const SpawnFailure& failure, JobWishes wishes) {
-  std::string text = "the command could not be started: " + failure.stage + ": " + failure.path +
-                     (failure.path.empty() ? "" : ": ") + uv_strerror(failure.error);
+  std::string text = "the command could not be started: " + failure.stage + ": " +
+                     (failure.path.empty() ? "" : shown(failure.path) + ": ") + uv_strerror(failure.error);
   if (failure.is_transient()) return text + "; try again later, or lower --max-running";
   if (failure.stage == "cwd" && wishes.has_cwd) return text + "; name a directory that is there";
   if (failure.stage == "exec" && wishes.has_program)

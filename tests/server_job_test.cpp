@@ -766,3 +766,22 @@ TEST_CASE_FIXTURE(JobFixture,
         "the command could not be started: exec: /no/such/program: no such file or directory; check the "
         "program's name, and PATH there");
 }
+
+TEST_CASE_FIXTURE(JobFixture, "job: of a name that is too long to be shown the error shows the beginning") {
+  SpawnSpec wrong = spec("");
+  wrong.argv = {"/" + std::string(100000, 'x')};
+  make({}, nullptr).start(*spawner, wrong, {true, false});
+  const std::string& message = finish().error->message;
+  CHECK(message.find(": /xxx") != message.npos);
+  CHECK(message.find("xxx...: ") != message.npos);
+  CHECK(message.size() < 1000);
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: a name that is no text is shown as text") {
+  SpawnSpec wrong = spec("");
+  wrong.argv = {"/no/\xff\n" + std::string(200, '\x01')};
+  make({}, nullptr).start(*spawner, wrong, {true, false});
+  const std::string& message = finish().error->message;
+  CHECK(message.find(R"("/no/\xff\n\x01)") != message.npos);
+  CHECK(message.size() < 1500);
+}
