@@ -142,11 +142,10 @@ void Job::child_exited(const ChildEnd& end) {
   tree_.leader_was_reaped();
   end_ = end;
   input_.close();
-  timeout_timer_.reset();
-  idle_timer_.reset();
+  if (terms_.linger != Linger::wait) stop_deadlines();
   stdout_pipe_.read_held();
   stderr_pipe_.read_held();
-  exited_at_ms_ = uv_now(store_.loop());
+  lingers_since_ms_ = uv_now(store_.loop());
   handed_on_before_exit_ = handed_on_;
   enter(std::max(state_, JobState::lingering));
   settle(kExit);
@@ -219,6 +218,11 @@ void Job::start_deadlines() {
   }
 }
 
+void Job::stop_deadlines() {
+  timeout_timer_.reset();
+  idle_timer_.reset();
+}
+
 void Job::on_timeout() { end(Reason::timeout, kKillGraceMs); }
 
 // A command whose output waits for a reader is not idle.
@@ -245,13 +249,14 @@ bool Job::is_stalled(StdStream stream) const {
 void Job::linger() {
   switch (terms_.linger) {
     case Linger::wait:
-      return;
+      if (!termination_.is_over()) return;
+      break;  // who could be found is gone: who still holds the output can't be ended
     case Linger::now:
       return start_linger_timer(0);
     case Linger::grace:
       break;
   }
-  const std::uint64_t since_exit = uv_now(store_.loop()) - exited_at_ms_;
+  const std::uint64_t since_exit = uv_now(store_.loop()) - lingers_since_ms_;
   const std::uint64_t until_cap = since_exit < kLingerCapMs ? kLingerCapMs - since_exit : 0;
   start_linger_timer(std::min<std::uint64_t>(kLingerQuietMs, until_cap));
 }
@@ -294,13 +299,14 @@ void Job::settle_if_complete() {
 }
 
 void Job::on_termination_over() {
-  if (state_ >= JobState::finished)
-    leave_if_over();
-  else
-    settle_if_complete();
+  settle_if_complete();
+  if (state_ != JobState::lingering || terms_.linger != Linger::wait) return;
+  lingers_since_ms_ = uv_now(store_.loop());
+  linger();
 }
 
 void Job::finish() {
+  stop_deadlines();
   enter(JobState::finished);
   sink_.job_finished(id_);
   leave_if_over();

@@ -4,6 +4,7 @@
 // disk, in any order; job_finished() is then called, once. A grandchild may hold a pipe open for ever: by default we
 // wait after the exit for kLingerQuietMs of quiet, kLingerCapMs at most, then finish with `cut` and throw away what
 // still comes. One that we have ended is finished when all of it is gone, or can't be ended.
+// With Linger::wait there is no limit to that wait but the command's own limits of time.
 #pragma once
 
 #include <uv.h>
@@ -131,6 +132,7 @@ class Job final : private ChildEvents {
   void on_linger();
 
   void start_deadlines();
+  void stop_deadlines();
   void on_timeout();
   void on_idle();
 
@@ -173,7 +175,8 @@ class Job final : private ChildEvents {
   bool cut_ = false;
   std::array<std::uint64_t, 2> handed_on_ = {0, 0};  // bytes of stdout and stderr
   std::array<std::uint64_t, 2> handed_on_before_exit_ = {0, 0};
-  std::uint64_t exited_at_ms_ = 0;    // loop time
+  std::uint64_t lingers_since_ms_ =
+      0;  // loop time of its exit; with Linger::wait perhaps of its termination's end
   std::uint64_t last_output_ms_ = 0;  // loop time; of its start before there was any
   std::uint64_t read_since_exit_ = 0;
   Handle<uv_timer_t> linger_timer_, timeout_timer_, idle_timer_;

@@ -31,8 +31,8 @@ class Termination {
   void begin(unsigned grace_ms);
   void child_started();  // it was told to end before there was anybody to tell
 
-  bool has_begun() const { return has_begun_; }
   bool is_under_way() const { return timer_ != nullptr; }
+  bool is_over() const { return has_begun_ && !is_under_way(); }
   bool reaches_all() const { return reach_ == Reach::all; }
 
   // The leader has gone and nothing of it is to be waited for: from now on looks whether anything is left.

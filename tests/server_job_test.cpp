@@ -681,6 +681,43 @@ TEST_CASE_FIXTURE(JobFixture,
 }
 
 TEST_CASE_FIXTURE(JobFixture,
+                  "job: with `wait` its limits of time hold until nobody has the output any more") {
+  for (const Reason reason : {Reason::timeout, Reason::idle_timeout}) {
+    CAPTURE(reason);
+    Lifeline member(dir, reason == Reason::timeout ? "timeout" : "idle");
+    JobTerms terms = reason == Reason::timeout ? timeout_after(400) : idle_after(400);
+    terms.linger = Linger::wait;
+    start_stream(spec("(" + member.hold() + "exec sleep 1000) &"), terms);
+    const ReplyHeader& header = finish();
+    CHECK(header.reason == reason);
+    CHECK(header.status == ExitStatus::exited(0));
+    CHECK_FALSE(header.cut);
+    CHECK(run_until([&] { return member.is_gone(); }));
+    wait_until_over();
+  }
+}
+
+TEST_CASE_FIXTURE(PuppetFixture,
+                  "job: with `wait` who can't be found is not waited for when all others were ended") {
+  for (const bool exits_first : {true, false}) {
+    CAPTURE(exits_first);
+    JobTerms terms;
+    terms.linger = Linger::wait;
+    terms.mark = "RUNWIRE_JOB=unit-job";  // which nobody has
+    start_stream(spec(""), terms);
+    if (exits_first) spawner->last().exit(0);
+    job->end(Reason::client_gone, 20);
+    REQUIRE(run_until([&] { return !job->has_kill_due(); }));
+    spawner->last().write(0, "kept");
+    if (!exits_first) spawner->last().exit(0);
+    CHECK(finish().cut);
+    CHECK(follower.out == "kept");
+    spawner->last().close_all();
+    wait_until_over();
+  }
+}
+
+TEST_CASE_FIXTURE(JobFixture,
                   "job: with `return` nobody is waited for, and all that is there already comes") {
   Gate gate(dir);
   JobTerms terms;
