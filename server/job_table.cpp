@@ -107,7 +107,8 @@ void JobTable::give_way() {
 void JobTable::abandon(ConnectionId client) {
   queue_.remove(client);
   std::vector<JobId> ids;
-  for (auto [at, last] = by_client_.equal_range(client); at != last; ++at) ids.push_back(at->second);
+  for (auto at = by_client_.lower_bound({client, 0}); at != by_client_.end() && at->first == client; ++at)
+    ids.push_back(at->second);
   for (JobId id : ids) {
     Job& job = *jobs_.at(id).job;
     job.forget_listener();
@@ -145,18 +146,10 @@ bool JobTable::is_idle() const {
   return jobs_.empty() && std::none_of(leftovers_.begin(), leftovers_.end(), has_kill_due);
 }
 
-void JobTable::forget_client_of(const Job& job) {
-  for (auto [at, last] = by_client_.equal_range(job.client()); at != last; ++at) {
-    if (at->second != job.id()) continue;
-    by_client_.erase(at);
-    return;
-  }
-}
-
 // It was never started.
 void JobTable::forget(JobId id) {
   auto node = jobs_.extract(id);
-  forget_client_of(*node.mapped().job);
+  by_client_.erase({node.mapped().job->client(), id});
 }
 
 void JobTable::job_finished(JobId id) {
@@ -164,8 +157,8 @@ void JobTable::job_finished(JobId id) {
   auto node = jobs_.extract(id);
   Job& job = *node.mapped().job;
   leftovers_.emplace(id, std::move(node.mapped().job));
-  forget_client_of(job);
   const ConnectionId client = job.client();
+  by_client_.erase({client, id});
   clients_.command_finished(client, id, job.take_result());
   bound_leftovers();
   if (!queue_.empty()) dispatch_.arm();

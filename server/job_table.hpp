@@ -8,8 +8,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "proto/result.hpp"
 #include "server/fair_queue.hpp"
@@ -86,7 +88,6 @@ class JobTable final : private JobSink {
   void forget(JobId id);
   void hold_output_of(Job& job);
   void watch_older_ones();
-  void forget_client_of(const Job& job);
   void bound_leftovers();
 
   OutputStore& store_;
@@ -100,7 +101,7 @@ class JobTable final : private JobSink {
   FairQueue<ConnectionId, JobId> queue_;
   std::unordered_map<JobId, Entry> jobs_;            // those that wait included
   std::map<JobId, std::unique_ptr<Job>> leftovers_;  // by age: finished, but a pipe is held or a kill is due
-  std::unordered_multimap<ConnectionId, JobId> by_client_;  // of jobs_
+  std::set<std::pair<ConnectionId, JobId>> by_client_;  // of jobs_
   RetireList<Job> retired_;
   AfterTurn dispatch_;
   YoungWindow young_;
