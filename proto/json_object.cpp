@@ -92,6 +92,11 @@ bool JsonFields::has(std::string_view key) const {
   return node_->object.at_key(key).error() == simdjson::SUCCESS;
 }
 
+bool JsonFields::is_set(std::string_view key) const {
+  dom::element element;
+  return node_->object.at_key(key).get(element) == simdjson::SUCCESS && !element.is_null();
+}
+
 bool JsonFields::is_object(std::string_view key) const {
   return node_->object.at_key(key).get_object().error() == simdjson::SUCCESS;
 }

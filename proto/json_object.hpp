@@ -30,6 +30,7 @@ class JsonFields {
   std::optional<JsonFields> object(std::string_view key);
 
   bool has(std::string_view key) const;        // be it as null
+  bool is_set(std::string_view key) const;     // to whatever, but not to null
   bool is_object(std::string_view key) const;  // without a failure where it is not
   void fail(std::string_view key, std::string_view why);
   const std::string& failure() const { return failure_; }

@@ -124,7 +124,7 @@ void read_how_to_answer(JsonFields& fields, Start& start) {
 // what was asked for.
 std::string unsupported_key(JsonFields& fields) {
   for (const char* key : {"pty", "keep_ms", "limits"})
-    if (fields.has(key)) return key;
+    if (fields.is_set(key)) return key;
   const std::string_view full = fields.text("full").value_or("block");
   return full == "block" ? "" : "full";
 }
