@@ -27,7 +27,7 @@ struct JobRequest {
   std::vector<std::string> argv = {};  // ... or, not empty, to be run as they are
   std::vector<std::string> environment = {};
   bool clear_environment = false;
-  std::string cwd = {};  // empty: the daemon's
+  std::string cwd = {};  // from the daemon's; empty: that one
   bool takes_stdin = false;
   JobTerms terms = {};
 };

@@ -454,3 +454,14 @@ TEST_CASE_FIXTURE(PuppetTable,
   const std::clock_t few = cost_of(500);
   CHECK(cost_of(8000) < 50 * few);  // 16 times, were it not for caches; 256 times where each looks at all
 }
+
+TEST_CASE_FIXTURE(StreamTable,
+                  "job table: a directory that is relative is looked for in that of all commands") {
+  JobRequest request{"a"};
+  request.cwd = "share/x";
+  submit_stream(1, request);
+  submit(1, "b");
+  wait_for_starts(2);
+  CHECK(puppet(0).spec.cwd == dir.path() + "/share/x");
+  CHECK(puppet(1).spec.cwd == dir.path());
+}
