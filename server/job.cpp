@@ -19,6 +19,8 @@ constexpr std::uint64_t kMaxPipeBytes = 1 << 20;  // /proc/sys/fs/pipe-max-size,
 
 std::string_view name_of(JobState state) { return kStateNames[static_cast<std::size_t>(state)]; }
 
+bool is_limit(std::optional<std::uint64_t> ms) { return ms.value_or(0) > 0; }
+
 constexpr std::size_t kShownBytes = 256;  // of a path: it may have a MiB, which no header has room for
 
 std::string shown(std::string_view path) {
@@ -208,11 +210,11 @@ void Job::forget_listener() {
 
 void Job::start_deadlines() {
   last_output_ms_ = uv_now(store_.loop());
-  if (terms_.timeout_ms) {
+  if (is_limit(terms_.timeout_ms)) {
     timeout_timer_ = make_timer(store_.loop(), this);
     uv_timer_start(timeout_timer_.get(), deliver<&Job::on_timeout>, *terms_.timeout_ms, 0);
   }
-  if (terms_.idle_ms) {
+  if (is_limit(terms_.idle_ms)) {
     idle_timer_ = make_timer(store_.loop(), this);
     uv_timer_start(idle_timer_.get(), deliver<&Job::on_idle>, *terms_.idle_ms, 0);
   }

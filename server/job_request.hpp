@@ -15,8 +15,8 @@ struct JobTerms {
   std::uint64_t max_output_bytes = 0;  // of an output that is kept; beyond it the command is ended
   ReplyForm form = ReplyForm::whole;   // whole: output is kept until the end; stream: handed on as it comes
   Linger linger = Linger::grace;
-  std::optional<std::uint64_t> timeout_ms = {};  // from its start
-  std::optional<std::uint64_t> idle_ms = {};     // without output
+  std::optional<std::uint64_t> timeout_ms = {};  // from its start; 0: never
+  std::optional<std::uint64_t> idle_ms = {};     // without output; 0: never
   // By which its processes are known wherever they went (see server/process_tree.hpp), so that its end reaches all of
   // them; empty: only its process group is ended.
   std::string mark = {};

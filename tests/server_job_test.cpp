@@ -664,6 +664,16 @@ TEST_CASE_FIXTURE(PuppetFixture, "job: a command whose output waits for its read
   wait_until_over();
 }
 
+TEST_CASE_FIXTURE(PuppetFixture, "job: a limit of 0 ms is none") {
+  JobTerms terms = timeout_after(0);
+  terms.idle_ms = 0;
+  start_stream(spec(""), terms);
+  run_for(50);
+  CHECK_FALSE(job->has_kill_due());
+  spawner->last().leave(0);
+  CHECK(finish().reason == Reason::exited);
+}
+
 // --- what is left behind ---
 
 TEST_CASE_FIXTURE(JobFixture,
