@@ -51,19 +51,23 @@ void JobTable::start(JobId id) {
   Entry& entry = jobs_.at(id);
   JobRequest request = std::move(entry.request);
   const JobWishes wishes{!request.argv.empty(), !request.cwd.empty()};
-  spec_.command = std::move(request.command);
-  spec_.argv = std::move(request.argv);
-  spec_.environment = std::move(request.environment);
   spec_.clear_environment = request.clear_environment;
-  spec_.mark = std::move(request.terms.mark);
   spec_.takes_stdin = request.takes_stdin;
   if (wishes.has_cwd && request.cwd.front() != '/') request.cwd.insert(0, spec_.cwd + '/');
-  if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
+  swap_words(request);
   young_.enter(id);
   if (request.terms.form == ReplyForm::whole) hold_output_of(*entry.job);
   entry.job->start(spawner_, spec_, wishes);
-  if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
-  spec_.command = {};
+  swap_words(request);
+}
+
+// In to start it, and out again: much of it would stay until the next start.
+void JobTable::swap_words(JobRequest& request) {
+  spec_.command.swap(request.command);
+  spec_.argv.swap(request.argv);
+  spec_.environment.swap(request.environment);
+  spec_.mark.swap(request.terms.mark);
+  if (!request.cwd.empty()) spec_.cwd.swap(request.cwd);
 }
 
 // A command that is alone has the loop to itself, and much output would wait for nothing.

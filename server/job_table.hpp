@@ -83,6 +83,7 @@ class JobTable final : private JobSink {
   };
 
   void start(JobId id);
+  void swap_words(JobRequest& request);
   void start_waiting();
   void give_way();
   void forget(JobId id);

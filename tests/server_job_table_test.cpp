@@ -303,6 +303,35 @@ TEST_CASE_FIXTURE(PuppetTable, "job table: says that it is idle when the last co
   CHECK(waiting.idle == 1);
 }
 
+namespace {
+
+// Starts nothing; remembers where it was told what to start.
+struct FailingSpawner final : Spawner {
+  std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) override {
+    told = &spec;
+    events.child_failed({"exec", UV_ENOENT});
+    return nullptr;
+  }
+  const SpawnSpec* told = nullptr;
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(TableFixtureOf<FailingSpawner>,
+                  "job table: of what a request says nothing stays when it was started") {
+  make({1, 1, 1 << 20, 1});
+  const std::string word(100000, 'x');
+  JobRequest request{word, {word, word}, {word, word}};
+  request.terms.mark = word;
+  REQUIRE(table->submit(1, std::move(request)));
+  wait_for(1);
+  REQUIRE(spawner->told != nullptr);
+  const SpawnSpec& spec = *spawner->told;
+  CHECK(spec.command.capacity() + spec.mark.capacity() < word.size());
+  CHECK(spec.argv.capacity() == 0);
+  CHECK(spec.environment.capacity() == 0);
+}
+
 // --- commands of sessions ---
 
 namespace {
