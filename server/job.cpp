@@ -209,6 +209,8 @@ void Job::forget_listener() {
 }
 
 void Job::start_deadlines() {
+  const bool is_any = is_limit(terms_.timeout_ms) || is_limit(terms_.idle_ms);
+  if (is_any) uv_update_time(store_.loop());  // what came before in this turn is not the command's
   last_output_ms_ = uv_now(store_.loop());
   if (is_limit(terms_.timeout_ms)) {
     timeout_timer_ = make_timer(store_.loop(), this);

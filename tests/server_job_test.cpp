@@ -664,6 +664,18 @@ TEST_CASE_FIXTURE(PuppetFixture, "job: a command whose output waits for its read
   wait_until_over();
 }
 
+TEST_CASE_FIXTURE(PuppetFixture, "job: a limit counts from the start, however long the turn took before it") {
+  uv_update_time(loop());
+  for (const std::uint64_t begin = uv_hrtime(); elapsed_ms(begin) < 200;) continue;
+  const std::uint64_t begin = uv_hrtime();
+  start_stream(spec(""), timeout_after(250));
+  REQUIRE(run_until([&] { return job->has_kill_due(); }));
+  CHECK(elapsed_ms(begin) >= 240);
+  spawner->last().leave(0);
+  finish();
+  wait_until_over();
+}
+
 TEST_CASE_FIXTURE(PuppetFixture, "job: a limit of 0 ms is none") {
   JobTerms terms = timeout_after(0);
   terms.idle_ms = 0;
