@@ -23,11 +23,13 @@ constexpr std::size_t kMaxLeftovers = 1000;
 constexpr std::size_t kMaxTurnedAway = 64;  // that are given time to read why
 constexpr unsigned kFlushMs = 1000;         // for replies on the way when the last command has ended
 
-// Of the descriptors that are free at the start, enough stay for commands: each has up to two pipes and two spill
+// Of the descriptors that are free at the start, enough stay for commands: each has up to three pipes and two spill
 // files open.
+constexpr std::size_t kDescriptorsOfCommand = 5;
+
 std::size_t connections_allowed(const Options& options) {
   const std::size_t free = descriptor_limit() - descriptors_in_use();
-  const std::size_t reserve = std::min(options.max_running * 4 + 64, free / 2);
+  const std::size_t reserve = std::min(options.max_running * kDescriptorsOfCommand + 64, free / 2);
   return std::min(options.max_connections, free - reserve);
 }
 

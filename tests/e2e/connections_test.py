@@ -1,6 +1,7 @@
 """Many connections: held when idle, capped, refused early, and survived when descriptors run out."""
 
 import contextlib
+import re
 import resource
 import unittest
 
@@ -134,6 +135,18 @@ class DescriptorExhaustion(DaemonCase):
         until(lambda: len(process.descriptors(daemon.pid)) <= descriptors, "their descriptors to be closed")
         for address in daemon.addresses:
             self.assert_serves(address)
+
+    def test_each_command_that_may_run_has_room_for_three_pipes_and_two_files(self):
+        allowed = []
+        for running in (10, 50):
+            daemon = self.start(
+                *("--max-connections", "100000", "--max-running", str(running)),
+                listen=[f"unix:{self.path(f'{running}.sock')}"],
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1000, 1000)),
+            )
+            until(lambda: b"max_connections=" in daemon.stderr(), "the daemon to say what it allows")
+            allowed.append(int(re.search(rb"max_connections=(\d+)", daemon.stderr())[1]))
+        self.assertEqual(allowed[0] - allowed[1], (50 - 10) * 5)
 
     def test_an_accept_that_finds_no_descriptor_does_not_spin_and_recovers_by_itself(self):
         """promise 30"""
