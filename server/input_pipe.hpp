@@ -40,7 +40,7 @@ class InputPipe {
   void settle();
   void break_off();
 
-  uv_loop_t* loop_;
+  uv_loop_t* loop_;  // outlives us
   Events events_;
   State state_ = State::early;
   Handle<uv_pipe_t> pipe_;

@@ -14,6 +14,7 @@
 #include "server/inheritance.hpp"
 #include "server/log.hpp"
 #include "server/peer.hpp"
+#include "server/process_table.hpp"
 
 namespace runwire {
 namespace {
@@ -85,7 +86,7 @@ Server::Server(uv_loop_t* loop, Spawner& spawner, Options options)
 SpawnSpec Server::spawn_spec() const {
   SpawnSpec spec{options_.shell, "", options_.cwd, options_.spill_dir,
                  options_.direct ? &direct_calls_ : nullptr};
-  spec.mark = "RUNWIRE_JOB=" + hello_.boot + ".";
+  spec.mark = std::string(kMarkName) + "=" + hello_.boot + ".";
   return spec;
 }
 

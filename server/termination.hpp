@@ -49,7 +49,7 @@ class Termination {
   void start_timer(std::uint64_t ms);
   void conclude(std::size_t left);
 
-  uv_loop_t* loop_;
+  uv_loop_t* loop_;  // outlives us
   ProcessTree& tree_;
   ProcessTable& processes_;
   const Reach reach_;
