@@ -13,6 +13,7 @@ namespace runwire {
 
 class DescriptorWriter {
  public:
+  // REQUIRES: SIGPIPE is ignored.
   // `name` is for messages. `fd` belongs to the caller and outlives this.
   DescriptorWriter(int fd, std::string name);
 

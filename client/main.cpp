@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -74,8 +75,10 @@ int run(std::string_view program, const std::vector<std::string>& words) {
 }  // namespace runwire
 
 int main(int argc, char** argv) {
-  runwire::occupy_standard_descriptors();
+  std::signal(SIGPIPE,
+              SIG_IGN);  // a reader that has gone is told by write(2); there are no children to inherit this
+  const char* name = argc > 0 ? argv[0] : "";
+  runwire::occupy_standard_descriptors(runwire::is_ssh_name(name));
   runwire::adopt_locale();
-  return runwire::run(argc > 0 ? argv[0] : "",
-                      std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  return runwire::run(name, std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
 }

@@ -26,11 +26,11 @@ Room await_room(int fd, int interrupt_fd) {
 
 }  // namespace
 
-void occupy_standard_descriptors() {
-  // The wrong way round on purpose: reading from what was a closed stdin, and writing to what was a closed
-  // stdout, must fail with EBADF as before. Source: gnulib's stdopen.
+void occupy_standard_descriptors(bool drops_stdout) {
+  // The wrong way round on purpose where it must fail with EBADF as before. Source: gnulib's stdopen.
+  const int modes[] = {O_WRONLY, drops_stdout ? O_RDWR : O_RDONLY, O_RDWR};
   for (int fd = 0; fd <= 2; ++fd)
-    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", modes[fd]);
 }
 
 Status write_fully(int fd, std::string_view bytes, std::string_view name, int interrupt_fd) {

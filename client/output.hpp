@@ -8,8 +8,10 @@
 namespace runwire {
 
 // Makes sure that descriptors 0, 1 and 2 are taken, so that no socket gets the number of a closed stdout and
-// receives the command's output. One that was closed still fails when it is used. For the start of main().
-void occupy_standard_descriptors();
+// receives the command's output. What is written to a closed stderr is dropped, for nobody reads it. The others still
+// fail when they are used; but as ssh has it (OpenSSH's sanitise_stdfd), `drops_stdout` drops what stdout is given, too.
+// For the start of main().
+void occupy_standard_descriptors(bool drops_stdout);
 
 // Writes all of `bytes` to `fd`, also where somebody else has made it non-blocking (its flags are shared with
 // other processes and are not touched). `name` is for the message. It ends as soon as `interrupt_fd` is readable,

@@ -59,7 +59,6 @@ std::string to_json(const Error& error) {
 // The last line of --json says how it went. Where the output itself could not be written that can't be either.
 void tell_in_json(const RelayEnding& ending) {
   const bool can_be_told = ending.failure && ending.failure->code != Errc::io && !ending.was_interrupted;
-  const IgnoredSignal broken_pipes(SIGPIPE);
   if (can_be_told) (void)write_fully(STDOUT_FILENO, to_json(*ending.failure) + "\n", "stdout");
 }
 
@@ -81,9 +80,10 @@ int run_command(const CommandRequest& request) {
     return kOwnFailureStatus;
   }
   const RelayEnding ending = run(request);
-  tell(ending, {request.verbose, request.quiet, request.verbose});
+  const int status = leave_record(*file, ending, exit_status_of(ending));
   if (request.json) tell_in_json(ending);
-  return leave_record(*file, ending, exit_status_of(ending));
+  tell(ending, {request.verbose, request.quiet, request.verbose});
+  return status;
 }
 
 }  // namespace runwire

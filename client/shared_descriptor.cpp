@@ -17,7 +17,7 @@ namespace {
 #ifdef MSG_NOSIGNAL
 constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
 #else
-constexpr int kSendFlags = MSG_DONTWAIT;  // SIGPIPE is ignored while a command is relayed
+constexpr int kSendFlags = MSG_DONTWAIT;  // the program ignores SIGPIPE
 #endif
 
 bool has_ready(int fd, short events) {

@@ -71,12 +71,4 @@ bool Signals::take() {
   return any;
 }
 
-IgnoredSignal::IgnoredSignal(int number) : number_(number) {
-  struct sigaction action = {};
-  action.sa_handler = SIG_IGN;
-  ::sigaction(number, &action, &before_);
-}
-
-IgnoredSignal::~IgnoredSignal() { ::sigaction(number_, &before_, nullptr); }
-
 }  // namespace runwire

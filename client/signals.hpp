@@ -41,17 +41,4 @@ class Signals {
   std::vector<Before> before_;
 };
 
-// A signal that does nothing while this lives.
-class IgnoredSignal {
- public:
-  explicit IgnoredSignal(int number);
-  IgnoredSignal(const IgnoredSignal&) = delete;
-  IgnoredSignal& operator=(const IgnoredSignal&) = delete;
-  ~IgnoredSignal();
-
- private:
-  int number_;
-  struct sigaction before_ = {};
-};
-
 }  // namespace runwire

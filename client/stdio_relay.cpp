@@ -29,7 +29,6 @@ StdioRelay::StdioRelay(Session& session, const Start& start, const Options& opti
       in_(options.in_fd) {}
 
 RelayEnding StdioRelay::run(std::string_view payload) {
-  const IgnoredSignal broken_pipes(SIGPIPE);
   Status turn = session_.send(start_, payload);
   while (turn.ok() && !is_over()) turn = take_turn();
   if (!turn.ok()) fail(turn.error());

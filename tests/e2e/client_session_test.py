@@ -204,6 +204,17 @@ class Output(SessionCase):
             self.assertEqual(done.returncode, 255)
             self.assertIn(b"runwire: stdout: Bad file descriptor; ", done.stderr)
 
+    def test_a_closed_stderr_is_one_that_nobody_reads(self):
+        def play(peer):
+            peer.output(b"err" * 1000, "stderr")
+            peer.output(b"out")
+            peer.exit(4)
+            peer.await_end()
+
+        words = ["sh", "-c", 'exec "$@" 2>&-', "sh", program(), self.serve(session(play)).address, "x"]
+        done = subprocess.run(words, stdout=subprocess.PIPE, env=environment(), timeout=DEADLINE_S)
+        self.assertEqual((done.returncode, done.stdout), (4, b"out"))
+
     def test_all_three_streams_closed_is_no_harm_to_a_silent_command(self):
         words = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program(), self.serve(answer(code=4)).address, "x"]
         self.assertEqual(subprocess.run(words, env=environment(), timeout=DEADLINE_S).returncode, 4)
@@ -436,6 +447,27 @@ class SharedDescriptors(SessionCase):
         self.assertEqual((self.flags_of(slave), termios.tcgetattr(slave)), before)
         os.close(master)
         os.close(slave)
+
+
+class Ssh(SessionCase):
+    """The same program as runwire-ssh."""
+
+    def program(self):
+        return os.path.join(os.path.dirname(program()), "runwire-ssh")
+
+    def test_a_closed_stdout_or_stderr_drops_the_output_and_keeps_the_status(self):
+        def play(peer):
+            peer.output(b"out" * 1000)
+            peer.output(b"err" * 1000, "stderr")
+            peer.exit(5)
+            peer.await_end()
+
+        for closed in (">&-", "2>&-", "<&- >&- 2>&-"):
+            with self.subTest(closed):
+                words = ["sh", "-c", f'exec "$@" {closed}', "sh", self.program(), self.serve(session(play)).address, "x"]
+                done = subprocess.run(words, capture_output=True, env=environment(), timeout=DEADLINE_S)
+                said = {">&-": (b"", b"err" * 1000), "2>&-": (b"out" * 1000, b"")}.get(closed, (b"", b""))
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (5, *said))
 
 
 class Stdin(SessionCase):
@@ -867,6 +899,30 @@ class Records(SessionCase):
     def test_the_status_file_holds_the_exit_record_as_it_came(self):
         record = self.record_of(self.serve(answer(b"out", code=3)).address)
         self.assertEqual((record["status"], record["exit"]["code"], record["exit"]["stdout"], record["error"]), (3, 3, 3, None))
+
+    def test_a_reader_of_stderr_who_has_gone_changes_neither_status_nor_record(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = f"{directory}/status"
+            read_end, write_end = self.pipe()
+            server = self.serve(answer(b"out", code=3))
+            process = self.start("-v", "--status-file", path, server.address, "x", stderr=write_end)
+            os.close(write_end)
+            os.close(read_end)
+            self.assertEqual((process.wait(DEADLINE_S), process.stdout.read()), (3, b"out"))
+            with open(path) as file:
+                self.assertEqual(json.loads(file.read())["exit"]["code"], 3)
+
+    def test_the_record_is_left_before_anything_is_said(self):
+        read_end, write_end = stopped_pipe()
+        self.addCleanup(close_quietly, read_end)
+        with tempfile.TemporaryDirectory() as directory:
+            path = f"{directory}/status"
+            process = self.start("--status-file", path, "unix:/nonexistent", "x", stderr=write_end)
+            os.close(write_end)
+            until(lambda: os.path.exists(path) and os.path.getsize(path) > 0, "the record")
+            with open(path) as file:
+                self.assertEqual(json.loads(file.read())["status"], 255)
+            self.assertIsNone(process.poll())
 
     def test_the_status_file_holds_one_line_however_the_server_writes(self):
         def play(peer):
