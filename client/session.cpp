@@ -14,7 +14,7 @@ namespace runwire {
 namespace {
 
 constexpr std::size_t kReceiveBytes = std::size_t{128} << 10;
-constexpr int kSilentIntervals = 3;
+constexpr int kPings = 3;  // that a silent server is asked before it is given up
 constexpr std::uint64_t kLongestPingMs = 86400000;
 
 std::chrono::milliseconds interval_of(const ServerHello& hello) {
@@ -78,7 +78,7 @@ Status Session::receive() {
 }
 
 void Session::heard() {
-  silent_intervals_ = 0;
+  unanswered_pings_ = 0;
   if (hello_ && hello_->ping_ms > 0) ask_at_ = Clock::now() + interval_of(*hello_);
 }
 
@@ -105,9 +105,11 @@ Status Session::keep_alive(Clock::time_point now) {
   if (!wake_at() || now < *wake_at()) return Ok{};
   if (!hello_)
     return unlikely_server(Errc::timeout, "the server did not say hello within " + milliseconds(patience_));
-  if (++silent_intervals_ >= kSilentIntervals)
-    return Error{Errc::closed,
-                 "the server was silent for " + milliseconds(kSilentIntervals * interval_of(*hello_))};
+  if (unanswered_pings_ == kPings)
+    return Error{Errc::closed, "the server answered none of " + std::to_string(kPings) +
+                                   " pings and was silent for " +
+                                   milliseconds((kPings + 1) * interval_of(*hello_))};
+  ++unanswered_pings_;
   ask_at_ = now + interval_of(*hello_);
   return send(Ping{});
 }

@@ -105,7 +105,7 @@ class Session {
   std::optional<ServerHello> hello_;
   Channel::Deadline hello_by_;
   Channel::Deadline ask_at_;  // nothing: never
-  int silent_intervals_ = 0;
+  int unanswered_pings_ = 0;
 };
 
 }  // namespace runwire
