@@ -14,9 +14,10 @@ int status_of_refusal(const ErrorReply& error) {
   return error.errno_name == "ENOENT" ? kNoSuchProgramStatus : kCannotRunStatus;
 }
 
+Ending ending_of(const Exit& exit) { return {exit.status, exit.reason, exit.truncated, exit.cut}; }
+
 void tell_exit(const Exit& exit, const std::string& json, const Talk& talk) {
-  for (const std::string& line : words_about({exit.status, exit.reason, exit.truncated, exit.cut}, talk))
-    say(line);
+  for (const std::string& line : words_about(ending_of(exit), talk)) say(line);
   if (exit.survivors.value_or(0) > 0 && !talk.quiet)
     say(std::to_string(*exit.survivors) + " of the command's processes could not be ended");
   if (talk.verbose) say("exit record: " + json);
@@ -29,7 +30,7 @@ int exit_status_of(const RelayEnding& ending) {
   if (ending.refusal) return status_of_refusal(ending.refusal->error);
   const bool timed_out =
       ending.exit->reason == Reason::timeout || ending.exit->reason == Reason::idle_timeout;
-  return timed_out ? kTimeoutStatus : ending.exit->status.shell_status();
+  return timed_out && !ending.exit->truncated ? kTimeoutStatus : exit_status_of(ending_of(*ending.exit));
 }
 
 void tell(const RelayEnding& ending, const Talk& talk) {

@@ -21,7 +21,8 @@ struct RelayEnding {
 };
 
 // What a program that ran the command for somebody exits with: the command's status, 128 + n for signal n; 127 where
-// there was no such program and 126 where it can't be run, 124 for a timeout, 255 for everything else.
+// there was no such program and 126 where it can't be run, 124 for a timeout, 255 for everything else: output that is
+// incomplete, too.
 int exit_status_of(const RelayEnding& ending);
 
 // Says on stderr what there is to say about it.

@@ -111,10 +111,9 @@ Outcome RemoteShell::conclude(const ReplyHeader& header, std::size_t command_byt
   }
   if (header.original) return conclude_original(command_bytes);
   const Talk talk = {options_.verbose, options_.quiet, options_.says_status};
-  for (const std::string& line :
-       words_about({*header.status, header.reason, header.truncated, header.cut}, talk))
-    say(line);
-  return {header.status->shell_status(), false};
+  const Ending ending = {*header.status, header.reason, header.truncated, header.cut};
+  for (const std::string& line : words_about(ending, talk)) say(line);
+  return {exit_status_of(ending), false};
 }
 
 // What the original client makes of such a reply: success. More than that nobody can know.

@@ -135,3 +135,17 @@ TEST_CASE("stdio relay: timeouts, signals and refusals have their statuses") {
   ending.refusal->error.stage = "cwd";
   CHECK(exit_status_of(ending) == 255);
 }
+
+TEST_CASE("stdio relay: incomplete output is no success, and an end by the server is none either") {
+  RelayEnding ending;
+  ending.exit = exit_with(ExitStatus::exited(0), 0, 0);
+  for (const Reason reason : {Reason::output_limit, Reason::client_gone, Reason::shutdown}) {
+    ending.exit->reason = reason;
+    CHECK(exit_status_of(ending) == 255);
+  }
+  ending.exit->status = ExitStatus::exited(3);
+  CHECK(exit_status_of(ending) == 3);
+  ending.exit->reason = Reason::exited;
+  ending.exit->truncated = true;
+  CHECK(exit_status_of(ending) == 255);
+}

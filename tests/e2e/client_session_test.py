@@ -719,11 +719,17 @@ class Statuses(SessionCase):
     def test_truncated_and_cut_output_and_survivors_are_told(self):
         server = self.serve(answer(code=None, signal="KILL", reason="output-limit", truncated=True, survivors=2))
         done = runwire(server.address, "x")
-        self.assertEqual(done.returncode, 137)
+        self.assertEqual(done.returncode, 255)
         self.assertIn(b"the output is incomplete: it reached the server's limit on output", done.stderr)
         self.assertIn(b"runwire: 2 of the command's processes could not be ended\n", done.stderr)
         self.assertIn(b"more may have followed", runwire("-v", self.serve(answer(cut=True)).address, "x").stderr)
         self.assert_ran(runwire(self.serve(answer(cut=True)).address, "x"))
+
+    def test_a_command_that_the_server_ended_is_no_success_whatever_it_exits_with(self):
+        for reason in ("shutdown", "client-gone", "output-limit"):
+            done = runwire("-q", self.serve(answer(b"part", reason=reason)).address, "x")
+            text = f"runwire: the server ended the command: {reason}; its exit status 0 is no success\n"
+            self.assert_ran(done, 255, b"part", text.encode())
 
     def test_verbose_tells_connection_process_and_exit_record(self):
         server = self.serve(answer(code=3))
