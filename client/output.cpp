@@ -54,8 +54,8 @@ Status write_fully(int fd, std::string_view bytes, std::string_view name, int in
   return Ok{};
 }
 
-void say(std::string_view text) {
-  (void)write_fully(STDERR_FILENO, "runwire: " + printable(text) + "\n", "stderr");
-}
+std::string line_of_ours(std::string_view text) { return "runwire: " + printable(text) + "\n"; }
+
+void say(std::string_view text) { (void)write_fully(STDERR_FILENO, line_of_ours(text), "stderr"); }
 
 }  // namespace runwire

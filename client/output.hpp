@@ -1,6 +1,7 @@
 // The client's own standard output and error: every byte goes out, or the failure is an error.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "proto/result.hpp"
@@ -19,7 +20,10 @@ void occupy_standard_descriptors(bool drops_stdout);
 // ERRORS: io ("stdout: No space left on device; ..."), closed (interrupted).
 Status write_fully(int fd, std::string_view bytes, std::string_view name, int interrupt_fd = -1);
 
-// One line on stderr, "runwire: " and `text` made printable. That it can't be written can't be told anywhere.
+// A line of ours for people: "runwire: " and `text` made printable.
+std::string line_of_ours(std::string_view text);
+
+// Writes that on stderr. That it can't be written can't be told anywhere.
 void say(std::string_view text);
 
 }  // namespace runwire

@@ -31,10 +31,8 @@ RelayEnding relay(const CommandRequest& request, const CommandStart& command, En
   Session session(std::move(*channel), kOutputWindow, request.connect_timeout);
   auto options = relay_options(request, encoding, &*signals);
   options.ends_session = true;
-  RelayEnding ending = StdioRelay(session, command.start, options).run(command.payload);
-  if (ending.failure && ending.failure->code != Errc::io && !ending.was_interrupted)
-    ending.failure->message = to_string(request.address) + ": " + ending.failure->message;
-  return ending;
+  options.server = to_string(request.address);
+  return StdioRelay(session, command.start, options).run(command.payload);
 }
 
 RelayEnding relay_encoded(const CommandRequest& request, Encoding* encoding) {
@@ -48,18 +46,10 @@ RelayEnding run(const CommandRequest& request) {
   return encoding ? relay_encoded(request, &*encoding) : failed(encoding.error());
 }
 
-// A failure of ours as if a server had told it, under a name that no server uses.
-std::string to_json(const Error& error) {
-  JsonWriter json;
-  json.text("type", "error");
-  write_error(json, {"client", error.message, "", "", std::nullopt});
-  return std::move(json).finish();
-}
-
-// The last line of --json says how it went. Where the output itself could not be written that can't be either.
+// What --json has to say where there was nothing to be relayed.
 void tell_in_json(const RelayEnding& ending) {
-  const bool can_be_told = ending.failure && ending.failure->code != Errc::io && !ending.was_interrupted;
-  if (can_be_told) (void)write_fully(STDOUT_FILENO, to_json(*ending.failure) + "\n", "stdout");
+  const bool is_told = ending.was_relayed || !ending.failure;
+  if (!is_told) (void)write_fully(STDOUT_FILENO, to_json(*ending.failure) + "\n", "stdout");
 }
 
 int leave_record(StatusFile& file, const RelayEnding& ending, int status) {

@@ -1,6 +1,9 @@
 #include "client/relay_ending.hpp"
 
+#include <utility>
+
 #include "client/output.hpp"
+#include "proto/json_writer.hpp"
 
 namespace runwire {
 namespace {
@@ -24,6 +27,13 @@ void tell_exit(const Exit& exit, const std::string& json, const Talk& talk) {
 }
 
 }  // namespace
+
+std::string to_json(const Error& error) {
+  JsonWriter json;
+  json.text("type", "error");
+  write_error(json, {"client", error.message, "", "", std::nullopt});
+  return std::move(json).finish();
+}
 
 int exit_status_of(const RelayEnding& ending) {
   if (ending.failure || (!ending.exit && !ending.refusal)) return kOwnFailureStatus;

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "client/output.hpp"
 #include "proto/base64.hpp"
 #include "proto/json_writer.hpp"
 #include "proto/utf8.hpp"
@@ -43,6 +44,8 @@ Status RelayOutput::write(StdStream stream, std::uint64_t off, std::string_view 
 Status RelayOutput::tell(std::string_view header) {
   return options_.json ? out_.write(on_one_line(header) + "\n") : Status(Ok{});
 }
+
+void RelayOutput::say(std::string_view text) { (void)err_.write(line_of_ours(text)); }
 
 Status RelayOutput::finish() {
   if (options_.encoding == nullptr) return Ok{};

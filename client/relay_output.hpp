@@ -32,6 +32,9 @@ class RelayOutput {
   // In JSON: a header that is an event of its own, as one line. Else nothing.
   Status tell(std::string_view header);
 
+  // A line of ours on err_fd, behind what waits there. Whether it can be written changes nothing.
+  void say(std::string_view text);
+
   // No more comes: what was half a character goes out as a replacement.
   Status finish();
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "client/failure_text.hpp"
-#include "client/output.hpp"
 
 namespace runwire {
 namespace {
@@ -29,6 +28,7 @@ StdioRelay::StdioRelay(Session& session, const Start& start, const Options& opti
       in_(options.in_fd) {}
 
 RelayEnding StdioRelay::run(std::string_view payload) {
+  ending_.was_relayed = true;
   Status turn = session_.send(start_, payload);
   while (turn.ok() && !is_over()) turn = take_turn();
   if (!turn.ok()) fail(turn.error());
@@ -37,12 +37,16 @@ RelayEnding StdioRelay::run(std::string_view payload) {
   return std::move(ending_);
 }
 
-// The server is to know at once. What came before is still shown.
+// The server is to know at once. What came before is still shown, and in JSON the failure as the last line, unless it is
+// the output that could not be written.
 void StdioRelay::fail(const Error& error) {
   ending_.failure = error;
   const bool about_the_server = error.code != Errc::io && !ending_.was_interrupted;
-  if (about_the_server && session_.hello()) ending_.failure->message += kUnknownOutcome;
+  std::string& message = ending_.failure->message;
+  if (about_the_server && session_.hello()) message += kUnknownOutcome;
+  if (about_the_server && !options_.server.empty()) message = options_.server + ": " + message;
   session_.abandon();
+  if (about_the_server) (void)output_.tell(to_json(*ending_.failure));
 }
 
 Status StdioRelay::take_turn() {
@@ -102,7 +106,7 @@ Status StdioRelay::take(const SessionEvent& event) {
                : settle(output->stream, output_.put(output->stream, output->off, event.bytes));
   if (const auto* started = std::get_if<Started>(&event.message)) {
     ending_.was_started = true;
-    if (options_.verbose) say("started, process " + std::to_string(started->pid));
+    if (options_.verbose) output_.say("started, process " + std::to_string(started->pid));
     return settle(StdStream::out, output_.tell(event.json));
   }
   return command_.has_exited() ? end(event) : Status(Ok{});

@@ -31,6 +31,7 @@ class StdioRelay {
     Signals* signals = nullptr;  // to be forwarded; null: none. Outlives this
     bool escalates = false;      // the second interrupt in a row is sent as TERM
     bool verbose = false;
+    std::string server;         // named in a failure that is the server's; empty: not
     bool ends_session = false;  // as soon as the command has ended; else the session can be used again
   };
 

@@ -324,6 +324,30 @@ class Standstill(SessionCase):
         os.close(master)
         self.assertEqual(process.wait(DEADLINE_S), 0)
 
+    def test_pings_are_answered_and_signals_sent_while_stderr_has_no_room_for_our_own_words(self):
+        heard = []
+
+        def play(peer):
+            peer.say("ping")
+            heard.append(peer.read_until("pong"))
+            heard.append(peer.read_until("signal"))
+            peer.exit(9)
+            peer.await_end()
+
+        read_end, write_end = self.pipe()
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+        server = self.serve(session(play))
+        room = len(f"runwire: connected to {server.address}\n")
+        os.write(write_end, b"." * (4096 - room))
+        process = self.start("-v", server.address, "x", stderr=write_end)
+        os.close(write_end)
+        until(lambda: len(heard) == 1, "the answer to the ping")
+        process.send_signal(signal.SIGTERM)
+        until(lambda: len(heard) == 2, "the signal to arrive")
+        with open(read_end, "rb", closefd=False) as pipe:
+            self.assertIn(b"runwire: started, process 4711\n", pipe.read())
+        self.assertEqual(process.wait(DEADLINE_S), 9)
+
     def test_the_server_is_granted_only_what_was_written(self):
         filled, read = threading.Event(), threading.Event()
 
@@ -647,7 +671,7 @@ class Signals(SessionCase):
             ready.set()
             self.assertEqual(peer.read_until("signal")["signal"], "USR1")
             peer.say("ping")  # two signals at once may be handled in any order
-            self.assertEqual(peer.read()["type"], "pong")
+            self.assertEqual(peer.read_but("stdin")["type"], "pong")
             peer.exit()
             peer.await_end()
 
@@ -978,6 +1002,35 @@ class Records(SessionCase):
     def test_json_ends_with_an_error_where_there_is_no_exit(self):
         status, lines = self.lines_of("unix:/nonexistent", "x")
         self.assertEqual((status, [(line["type"], line["error"]) for line in lines]), (255, [("error", "client")]))
+
+    def test_json_tells_a_failure_behind_what_waits_and_no_line_is_glued_to_another(self):
+        broken = threading.Event()
+
+        def play(peer):
+            peer.output(b"x" * 100000)
+            peer.say("surprise")
+            peer.await_end()
+            broken.set()
+
+        read_end, write_end = stopped_pipe()
+        self.addCleanup(close_quietly, read_end)
+        process = self.start("--json", self.serve(session(play)).address, "x", stdout=write_end)
+        os.close(write_end)
+        self.assertTrue(broken.wait(DEADLINE_S))
+        with open(read_end, "rb", closefd=False) as pipe:
+            lines = [json.loads(line) for line in pipe.read().removeprefix(b"." * 4096).splitlines()]
+        self.assertEqual([line["type"] for line in lines[-2:]], ["output", "error"])
+        self.assertIn("unknown type", lines[-1]["message"])
+        self.assertEqual(process.wait(DEADLINE_S), 255)
+
+    def test_json_whose_reader_stands_still_does_not_delay_the_failure_for_ever(self):
+        read_end, write_end = stopped_pipe()
+        self.addCleanup(close_quietly, read_end)
+        server = self.serve(session(lambda peer: peer.output(b"x" * 100000)))
+        process = self.start("--json", server.address, "x", stdout=write_end)
+        os.close(write_end)
+        self.assertEqual(process.wait(DEADLINE_S), 255)
+        self.assertIn(b"the server closed the connection", process.stderr.read())
 
     def test_json_whose_reader_leaves_stops_both_streams(self):
         stopped = []
