@@ -270,6 +270,7 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
   -v, --verbose; -q, --quiet   tell how it went; failures only (what matters)
   --version; -h, --help        show the version; this
 
+Signals go to the command; the third INT or TERM in a row ends the connection.
 At the prompt: Ctrl-C forgets the line or ends the running command, Ctrl-D leaves.
 
 Exit status: the command's; 128+n if signal n killed it; 127 no such program, 126 not

@@ -21,8 +21,9 @@ struct CommandRequest {
   bool shell = false;  // `words.line` for the shell; else words.argv as they are
   StartWords words;
   bool clear_env = false;
-  std::string cwd;             // empty: the daemon's
-  bool forwards_stdin = true;  // false: it is /dev/null over there
+  std::string cwd;                // empty: the daemon's
+  bool forwards_stdin = true;     // false: it is /dev/null over there
+  bool leaves_on_signal = false;  // see StdioRelay::Options
   Linger linger = Linger::grace;
   std::optional<std::uint64_t> timeout_ms, idle_ms;
   std::string status_file;  // empty: none

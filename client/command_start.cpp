@@ -52,7 +52,9 @@ StdioRelay::Options relay_options(const CommandRequest& request, Encoding* encod
   options.output.json = request.json;
   options.output.encoding = encoding;
   options.signals = signals;
+  options.leaves_on_signal = request.leaves_on_signal;
   options.verbose = request.verbose;
+  options.quiet = request.quiet;
   return options;
 }
 

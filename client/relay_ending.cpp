@@ -36,6 +36,7 @@ std::string to_json(const Error& error) {
 }
 
 int exit_status_of(const RelayEnding& ending) {
+  if (ending.left_by_signal != 0) return ExitStatus::killed(ending.left_by_signal).shell_status();
   if (ending.failure || (!ending.exit && !ending.refusal)) return kOwnFailureStatus;
   if (ending.refusal) return status_of_refusal(ending.refusal->error);
   const bool timed_out =

@@ -19,12 +19,13 @@ struct RelayEnding {
   bool was_started = false;
   bool was_relayed = false;      // whoever reads --json has been told of it, as far as he could be
   bool was_interrupted = false;  // the failure is that somebody here wanted no more of it
+  int left_by_signal = 0;        // this signal ended our part of it, and is to show in the status; 0: none
 };
 
 // A failure of ours as if a server had told it, under a name that no server uses.
 std::string to_json(const Error& error);
 
-// What a program that ran the command for somebody exits with: the command's status, 128 + n for signal n; 127 where
+// What a program that ran the command for somebody exits with: the command's status, 128 + n for signal n, whichever side it ended; 127 where
 // there was no such program and 126 where it can't be run, 124 for a timeout, 255 for everything else: output that is
 // incomplete, too.
 int exit_status_of(const RelayEnding& ending);

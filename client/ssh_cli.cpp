@@ -93,6 +93,7 @@ Result<Invocation> read_request(const SshOptions& options, const Environment& en
   request.shell = true;
   request.words.line = std::move(*line);
   request.linger = Linger::wait;
+  request.leaves_on_signal = true;
   request.forwards_stdin = !options.null_stdin.value_or(false);
   request.quiet = options.telling == SshOptions::Telling::failures;
   request.verbose = options.telling == SshOptions::Telling::all;

@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::size_t kStdinBytes = std::size_t{64} << 10;  // read at once
 constexpr std::size_t kUnsentBytes = std::size_t{64}
-                                     << 10;  // what waits for the server before stdin waits, too
-constexpr int kInterruptsToGiveUp = 3;       // as docker has it
+                                     << 10;    // what waits for the server before stdin waits, too
+constexpr int kInterruptsToGiveUp = 3;         // as docker has it
+constexpr std::chrono::seconds kTimeToEnd{1};  // for the command, between its signal and our leaving
 constexpr int kStandstillMs =
     2000;  // after a failure: how long a reader may take nothing of what is left for it
 
@@ -52,9 +53,10 @@ void StdioRelay::fail(const Error& error) {
 Status StdioRelay::take_turn() {
   RUNWIRE_TRY(hear());
   if (is_over()) return Ok{};
+  if (milliseconds_to_leave() == 0) return leave();
   RUNWIRE_TRY(session_.flush());
   Watched watched = watch();
-  if (::poll(watched.data(), watched.size(), session_.milliseconds_to_wake()) < 0) {
+  if (::poll(watched.data(), watched.size(), milliseconds_to_wake()) < 0) {
     if (errno != EINTR) return Error{Errc::io, std::string("poll: ") + std::strerror(errno)};
     return Ok{};
   }
@@ -123,18 +125,41 @@ Status StdioRelay::end(const SessionEvent& event) {
 
 Status StdioRelay::obey_signals() {
   if (options_.signals == nullptr) return Ok{};
-  while (int number = options_.signals->next()) {
-    const bool interrupts = number == SIGINT || number == SIGTERM;
-    interrupts_in_a_row_ = interrupts ? interrupts_in_a_row_ + 1 : 0;
-    if (interrupts_in_a_row_ == kInterruptsToGiveUp) {
-      ending_.was_interrupted = true;
-      return Error{Errc::closed,
-                   "interrupted: the connection is closed, so that the server ends the command"};
-    }
-    if (options_.escalates && interrupts_in_a_row_ > 1) number = SIGTERM;
-    RUNWIRE_TRY(session_.send(Signal{command_.id(), number}));
-  }
+  while (const int number = options_.signals->next()) RUNWIRE_TRY(obey(number));
   return Ok{};
+}
+
+Status StdioRelay::obey(int number) {
+  const bool interrupts = number == SIGINT || number == SIGTERM;
+  interrupts_in_a_row_ = interrupts ? interrupts_in_a_row_ + 1 : 0;
+  if (interrupts_in_a_row_ == kInterruptsToGiveUp) return leave();
+  const bool leaves = options_.leaves_on_signal && (interrupts || number == SIGHUP);
+  if (leaves && leaving_signal_ == 0) {
+    leaving_signal_ = number;
+    leave_by_ = Session::Clock::now() + kTimeToEnd;
+  }
+  const bool gives_up_next = interrupts_in_a_row_ == kInterruptsToGiveUp - 1;
+  if (gives_up_next && !leaves && !options_.quiet) output_.say("once more ends the connection");
+  if (options_.escalates && interrupts_in_a_row_ > 1) number = SIGTERM;
+  return session_.send(Signal{command_.id(), number});
+}
+
+Error StdioRelay::leave() {
+  ending_.was_interrupted = true;
+  ending_.left_by_signal = leaving_signal_;
+  return {Errc::closed, "interrupted: the connection is closed, so that the server ends the command"};
+}
+
+// For poll(2); -1: nobody has us leave.
+int StdioRelay::milliseconds_to_leave() const {
+  if (leaving_signal_ == 0) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(leave_by_ - Session::Clock::now());
+  return static_cast<int>(std::max<long long>(left.count(), 0));
+}
+
+int StdioRelay::milliseconds_to_wake() const {
+  const int to_wake = session_.milliseconds_to_wake(), to_leave = milliseconds_to_leave();
+  return to_wake < 0 || to_leave < 0 ? std::max(to_wake, to_leave) : std::min(to_wake, to_leave);
 }
 
 // No more than may be sent is read: what is left belongs to whoever reads this stdin next.
@@ -187,26 +212,32 @@ Status StdioRelay::stop(StdStream stream) {
   return Ok{};
 }
 
-// What waits for its reader goes out before we do. A signal ends that, and after a failure a standstill does.
+// What waits for its reader goes out before we do. A signal ends that, and after a failure, or where a signal has us leave,
+// a standstill does.
 void StdioRelay::drain() {
-  const bool was_given_up = ending_.was_interrupted;
-  while (!was_given_up && !ending_.was_interrupted) {
+  while (!ending_.was_interrupted) {
     Watched watched = watch();
     watched[kSocket].fd = watched[kIn].fd = -1;
     const bool waits = (watched[kOut].events | watched[kErr].events) != 0;
     if (!waits) return;
-    const int n = ::poll(watched.data(), watched.size(), ending_.failure ? kStandstillMs : -1);
-    if (n == 0) return;
+    const int n =
+        ::poll(watched.data(), watched.size(), ending_.failure ? kStandstillMs : milliseconds_to_leave());
+    if (n == 0) return give_up(leaving_signal_);
     if (n < 0) continue;
     for (const auto& [stream, slot] : {std::pair(StdStream::out, kOut), std::pair(StdStream::err, kErr)}) {
       const Status written = look_after(stream, watched[slot]);
       if (!written && !ending_.failure) ending_.failure = written.error();
     }
-    if (watched[kSignals].revents == 0 || !options_.signals->take()) continue;
-    ending_.was_interrupted = true;
-    if (!ending_.failure)
-      ending_.failure = Error{Errc::closed, "interrupted: the rest of the output is lost"};
+    const int number = watched[kSignals].revents == 0 ? 0 : options_.signals->next();
+    if (number != 0) return give_up(number);
   }
+}
+
+void StdioRelay::give_up(int number) {
+  if (ending_.failure) return;
+  ending_.was_interrupted = true;
+  ending_.left_by_signal = options_.leaves_on_signal ? number : 0;
+  ending_.failure = Error{Errc::closed, "interrupted: the rest of the output is lost"};
 }
 
 }  // namespace runwire

@@ -30,7 +30,9 @@ class StdioRelay {
     RelayOutput::Options output;
     Signals* signals = nullptr;  // to be forwarded; null: none. Outlives this
     bool escalates = false;      // the second interrupt in a row is sent as TERM
-    bool verbose = false;
+    bool leaves_on_signal =
+        false;  // TERM, INT and HUP are sent, and end this program, too, a second later at the latest
+    bool verbose = false, quiet = false;
     std::string server;         // named in a failure that is the server's; empty: not
     bool ends_session = false;  // as soon as the command has ended; else the session can be used again
   };
@@ -53,6 +55,10 @@ class StdioRelay {
   Status take(const SessionEvent& event);
   Status end(const SessionEvent& event);
   Status obey_signals();
+  Status obey(int number);
+  Error leave();
+  int milliseconds_to_leave() const;
+  int milliseconds_to_wake() const;
   Status forward_stdin();
   std::size_t stdin_bytes_wanted() const;
   Status look_after(StdStream stream, const pollfd& seen);
@@ -60,6 +66,7 @@ class StdioRelay {
   Status stop(StdStream stream);
   void fail(const Error& error);
   void drain();
+  void give_up(int number);
   bool is_over() const { return ending_.exit || ending_.refusal || ending_.failure; }
 
   Session& session_;
@@ -70,6 +77,8 @@ class StdioRelay {
   SharedDescriptor in_;
   std::unique_ptr<char[]> in_buffer_;
   int interrupts_in_a_row_ = 0;
+  int leaving_signal_ = 0;  // which had us leave; 0: none yet
+  Session::Clock::time_point leave_by_;
   RelayEnding ending_;
 };
 

@@ -494,6 +494,65 @@ class Ssh(SessionCase):
                 self.assertEqual((done.returncode, done.stdout, done.stderr), (5, *said))
 
 
+    def start_ssh(self, play, **how):
+        words = [self.program(), self.serve(session(play)).address, "x"]
+        process = subprocess.Popen(
+            words, **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "env": environment(), **how}, stderr=subprocess.PIPE
+        )
+        self.addCleanup(self.end, process)
+        return process
+
+    def test_a_signal_ends_the_client_although_the_command_stays(self):
+        for name in ("TERM", "INT", "HUP"):
+            with self.subTest(name):
+                ready, heard = threading.Event(), []
+
+                def play(peer, ready=ready, heard=heard):
+                    ready.set()
+                    heard.append(peer.read_until("signal")["signal"])
+                    self.assertRaises((ConnectionError, EOFError), peer.read_until, "signal")
+
+                process = self.start_ssh(play)
+                self.assertTrue(ready.wait(DEADLINE_S))
+                process.send_signal(getattr(signal, f"SIG{name}"))
+                self.assertEqual(process.wait(DEADLINE_S), 128 + getattr(signal, f"SIG{name}"))
+                self.assertEqual(heard, [name])
+                self.assertIn(b"interrupted: the connection is closed", process.stderr.read())
+
+    def test_a_command_that_ends_by_a_signal_in_time_has_its_own_status(self):
+        ready = threading.Event()
+
+        def play(peer):
+            ready.set()
+            peer.read_until("signal")
+            peer.output(b"trapped")
+            peer.exit(77)
+            peer.await_end()
+
+        process = self.start_ssh(play)
+        self.assertTrue(ready.wait(DEADLINE_S))
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual((process.communicate(timeout=DEADLINE_S)[0], process.returncode), (b"trapped", 77))
+
+    def test_a_signal_ends_the_client_although_its_reader_stands_still(self):
+        ready = threading.Event()
+
+        def play(peer):
+            peer.output(b"x" * 100000)
+            ready.set()
+            peer.read_until("signal")
+            peer.exit()
+            peer.await_end()
+
+        read_end, write_end = stopped_pipe()
+        self.addCleanup(close_quietly, read_end)
+        process = self.start_ssh(play, stdout=write_end)
+        os.close(write_end)
+        self.assertTrue(ready.wait(DEADLINE_S))
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(DEADLINE_S), 143)
+
+
 class Stdin(SessionCase):
     def test_it_arrives_binary_clean_with_offsets_and_its_end(self):
         """promise 7"""
@@ -662,7 +721,10 @@ class Signals(SessionCase):
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=DEADLINE_S)[1]
         self.assertEqual((process.returncode, heard), (255, ["INT", "TERM"]))
-        self.assertEqual(said, b"runwire: interrupted: the connection is closed, so that the server ends the command\n")
+        self.assertEqual(said.splitlines(), [
+            b"runwire: once more ends the connection",
+            b"runwire: interrupted: the connection is closed, so that the server ends the command",
+        ])  # fmt: skip
 
     def test_one_that_was_ignored_from_the_start_stays_ignored(self):
         ready = threading.Event()
