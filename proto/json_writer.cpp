@@ -1,6 +1,6 @@
 #include "proto/json_writer.hpp"
 
-#include <algorithm>
+#include <array>
 #include <cassert>
 #include <charconv>
 #include <cmath>
@@ -72,14 +72,25 @@ void append_thousandths(std::string& out, double value) {
   out.append(places, sizeof places);
 }
 
-bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+// Printable ASCII that stands for itself. A table: to look for what would have to be escaped was a tenth of all that a
+// reply costs.
+constexpr auto kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (unsigned c = 0x20; c < 0x7f; ++c) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
+
+std::size_t plain_bytes(std::string_view text) {
+  std::size_t count = 0;
+  while (count < text.size() && kPlain[static_cast<unsigned char>(text[count])]) ++count;
+  return count;
+}
 
 // Nearly all text is plain, and appended in one go.
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
-    const auto plain =
-        static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+    const std::size_t plain = plain_bytes(text);
     out.append(text.substr(0, plain));
     text.remove_prefix(plain);
     if (text.empty()) break;
