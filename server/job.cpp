@@ -15,9 +15,14 @@ namespace {
 constexpr std::string_view kStateNames[] = {"waiting",   "starting", "running",
                                             "lingering", "finished", "over"};
 
+constexpr std::uint64_t kBirthLookMs = 1;
 constexpr std::uint64_t kMaxPipeBytes = 1 << 20;  // /proc/sys/fs/pipe-max-size, for those who are not root
 
 std::string_view name_of(JobState state) { return kStateNames[static_cast<std::size_t>(state)]; }
+
+bool is_stop(int signal) {
+  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
 
 bool is_limit(std::optional<std::uint64_t> ms) { return ms.value_or(0) > 0; }
 
@@ -96,7 +101,7 @@ void Job::child_started(pid_t pid, ChildStreams streams) {
   if (streams.in >= 0) input_.open(streams.in);
   start_deadlines();
   termination_.child_started();
-  for (const int number : std::exchange(early_signals_, {})) tree_.group().signal(number);
+  send_signals();
   if (listener_ != nullptr) listener_->job_started(id_, pid);
   for (const StdStream stream : {StdStream::out, StdStream::err})
     if ((early_stops_ & part_of(stream)) != 0) stop_output(stream);
@@ -184,10 +189,22 @@ void Job::on_quota_exceeded() {
 }
 
 void Job::signal(int number) {
-  if (state_ >= JobState::running) return tree_.group().signal(number);
-  // One that waits already is not sent twice, as with any that are pending.
-  if (std::find(early_signals_.begin(), early_signals_.end(), number) == early_signals_.end())
-    early_signals_.push_back(number);
+  std::erase(waiting_signals_,
+             number);  // not sent twice, as with any that are pending; and the last one counts
+  waiting_signals_.push_back(number);
+  if (state_ >= JobState::running) send_signals();
+}
+
+bool Job::has_to_wait(int number) const { return is_stop(number) && (!child_ || !child_->is_born()); }
+
+// Nobody tells when a child is born.
+void Job::send_signals() {
+  auto next = waiting_signals_.begin();
+  for (; next != waiting_signals_.end() && !has_to_wait(*next); ++next) tree_.group().signal(*next);
+  waiting_signals_.erase(waiting_signals_.begin(), next);
+  if (waiting_signals_.empty()) return signal_timer_.reset();
+  if (!signal_timer_) signal_timer_ = make_timer(store_.loop(), this);
+  uv_timer_start(signal_timer_.get(), deliver<&Job::send_signals>, kBirthLookMs, 0);
 }
 
 void Job::resume_output(StdStream stream) { pipe_of(stream).resume(); }

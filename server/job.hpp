@@ -97,7 +97,9 @@ class Job final : private ChildEvents {
   void end(Reason reason, unsigned grace_ms);
   void kill_now(Reason reason);
 
-  void signal(int number);  // to its group, as soon as there is one
+  // To its group, in the order in which they are told: as soon as there is one, and what stops a process not before the
+  // command runs. Of those that wait the same one is sent once.
+  void signal(int number);
   InputPipe& input() { return input_; }
   void resume_output(StdStream stream);  // there is room again
   void stop_output(StdStream stream);    // of no use to anybody: its writers get SIGPIPE
@@ -130,6 +132,9 @@ class Job final : private ChildEvents {
   void on_log_progress();
   void on_quota_exceeded();
   void on_linger();
+
+  bool has_to_wait(int number) const;
+  void send_signals();
 
   void start_deadlines();
   void stop_deadlines();
@@ -164,7 +169,7 @@ class Job final : private ChildEvents {
   ProcessTree tree_;
   Termination termination_;  // of tree_
   JobWishes wishes_;
-  std::vector<int> early_signals_;
+  std::vector<int> waiting_signals_;
   unsigned early_stops_ = 0;  // of Part
   unsigned pending_ = kExit | kStdout | kStderr;
   std::optional<ChildEnd> end_;
@@ -179,7 +184,7 @@ class Job final : private ChildEvents {
       0;  // loop time of its exit; with Linger::wait perhaps of its termination's end
   std::uint64_t last_output_ms_ = 0;  // loop time; of its start before there was any
   std::uint64_t read_since_exit_ = 0;
-  Handle<uv_timer_t> linger_timer_, timeout_timer_, idle_timer_;
+  Handle<uv_timer_t> linger_timer_, timeout_timer_, idle_timer_, signal_timer_;
 };
 
 }  // namespace runwire

@@ -80,6 +80,9 @@ class ChildEvents {
 class Child {
  public:
   virtual ~Child() = default;
+  // It runs the program that it was started for, or has ended. Before that it may have copies of all of the daemon's
+  // descriptors, and whoever stops it then stops whatever waits for one of those to be closed.
+  virtual bool is_born() const { return true; }
 };
 
 class Spawner {

@@ -168,18 +168,34 @@ class DaemonPeak {
   long known_kb_ = 0;
 };
 
+// A birth that is under way, or that has failed and whose child is not yet reaped.
+struct UnderWay {
+  pid_t pid;
+  std::unique_ptr<Birth> birth;
+  LowDescriptors::Set* lent;  // null where none was needed
+};
+
 class NativeChild final : public Child {
  public:
-  explicit NativeChild(ChildEvents& receiver) : events(&receiver) {}
+  NativeChild(ChildEvents& receiver, const std::vector<UnderWay>& births)
+      : events(&receiver), births_(births) {}
   ~NativeChild() override {
     if (record == nullptr) return;
     *record = nullptr;
     ProcessGroup(pid).signal(SIGKILL);
   }
 
+  bool is_born() const override {
+    return std::all_of(births_.begin(), births_.end(),
+                       [this](const UnderWay& each) { return each.pid != pid || each.birth->is_over(); });
+  }
+
   ChildEvents* events;
   pid_t pid = 0;
   NativeChild** record = nullptr;  // where the spawner keeps this child; null once it has been reaped
+
+ private:
+  const std::vector<UnderWay>& births_;  // the spawner's, which outlives us
 };
 
 // Signals that a child must not take over as they are. A handler is reset by exec, but only after the child's
@@ -230,7 +246,7 @@ class NativeSpawner final : public Spawner {
   std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) override {
     tidy_births();
     std::unique_ptr<Birth> birth = take_birth();
-    auto child = std::make_unique<NativeChild>(events);
+    auto child = std::make_unique<NativeChild>(events, under_way_);
     const SpawnFailure failure = start(spec, std::move(birth), *child);
     if (failure.error == 0) return child;
     events.child_failed(failure);
@@ -238,13 +254,6 @@ class NativeSpawner final : public Spawner {
   }
 
  private:
-  // A birth that is under way, or that has failed and whose child is not yet reaped.
-  struct UnderWay {
-    pid_t pid;
-    std::unique_ptr<Birth> birth;
-    LowDescriptors::Set* lent;  // null where none was needed
-  };
-
   SpawnFailure start(const SpawnSpec& spec, std::unique_ptr<Birth> owned, NativeChild& child) {
     Birth& birth = *owned;
     ChildPipes pipes;

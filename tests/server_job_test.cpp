@@ -573,6 +573,72 @@ TEST_CASE_FIXTURE(JobFixture, "job: a signal that comes before there is a child 
   CHECK(result->header.reason == Reason::signal);
 }
 
+namespace {
+
+// Its children are born when the test says so, as far as a job is told.
+class BirthSpawner final : public Spawner {
+ public:
+  BirthSpawner(std::unique_ptr<Spawner> real, const bool& is_born)
+      : real_(std::move(real)), is_born_(is_born) {}
+  std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) override {
+    return std::make_unique<Known>(real_->spawn(spec, events), is_born_);
+  }
+
+ private:
+  struct Known final : Child {
+    Known(std::unique_ptr<Child> child, const bool& born) : real(std::move(child)), told(born) {}
+    bool is_born() const override { return told; }
+    std::unique_ptr<Child> real;
+    const bool& told;
+  };
+
+  std::unique_ptr<Spawner> real_;
+  const bool& is_born_;
+};
+
+bool is_stopped(pid_t child) {
+  siginfo_t found{};
+  return waitid(P_PID, static_cast<id_t>(child), &found, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+         found.si_pid == child;
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(JobFixture,
+                  "job: a stop waits until the child runs its program, and so does what comes behind it") {
+  bool is_born = false;
+  spawner = std::make_unique<BirthSpawner>(std::move(spawner), is_born);
+  JobTerms terms;
+  terms.form = ReplyForm::stream;
+  make(terms, &follower).signal(SIGSTOP);
+  job->start(*spawner, spec("exec sleep 1000"));
+  REQUIRE(run_until([&] { return follower.starts == 1; }));
+  job->signal(SIGTERM);
+  run_for(30);
+  CHECK_FALSE(is_stopped(follower.pid));
+  CHECK_FALSE(result.has_value());
+  is_born = true;
+  REQUIRE(run_until([&] { return is_stopped(follower.pid); }));
+  run_for(10);
+  CHECK_FALSE(result.has_value());
+  job->signal(SIGCONT);
+  CHECK(finish().status == ExitStatus::killed(SIGTERM));
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job: of signals that wait the last one counts") {
+  bool is_born = false;
+  spawner = std::make_unique<BirthSpawner>(std::move(spawner), is_born);
+  start_stream(spec("exec sleep 1000"));
+  REQUIRE(run_until([&] { return follower.starts == 1; }));
+  for (const int number : {SIGSTOP, SIGCONT, SIGSTOP}) job->signal(number);
+  is_born = true;
+  REQUIRE(run_until([&] { return is_stopped(follower.pid); }));
+  run_for(10);
+  CHECK(is_stopped(follower.pid));
+  job->signal(SIGKILL);
+  CHECK(finish().status == ExitStatus::killed(SIGKILL));
+}
+
 // --- timeouts ---
 
 namespace {

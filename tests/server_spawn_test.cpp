@@ -306,6 +306,20 @@ TEST_CASE_TEMPLATE("spawn: a signal right after the start reaches the child", Fi
   }
 }
 
+TEST_CASE_TEMPLATE("spawn: a child is born before its program has said a word, and stays so", Fixture, OverUv,
+                   Native) {
+  Fixture test;
+  Gate gate(test.dir);
+  test.start(test.spec("echo ready; " + gate.wait()));
+  std::string said;
+  REQUIRE(test.run_until([&] { return test.watched->pid.has_value(); }));
+  REQUIRE(test.run_until([&] { return said += test.watched->text(0), said == "ready\n"; }));
+  CHECK(test.child->is_born());
+  gate.open_it();
+  REQUIRE(test.run_until([&] { return test.watched->is_over(); }));
+  CHECK(test.child->is_born());
+}
+
 TEST_CASE_TEMPLATE("spawn: many children at once are all told of, each with its own status", Fixture, OverUv,
                    Native) {
   Fixture test;

@@ -65,6 +65,17 @@ class Signal(SessionCase):
             connection = self.raw(OPENING + start("exec sleep 1000", id="a") + message("signal", id="a", signal="TERM"))
             self.assertEqual(connection.header_of("exit")["signal"], "TERM")
 
+    def test_a_stop_that_comes_with_the_start_keeps_no_other_commands_input_open(self):
+        for _ in range(20):
+            reader = self.raw(OPENING + start("cat", id="a", stdin=True))
+            reader.header_of("started")
+            stopped = self.raw(OPENING + start("exec sleep 1000", id="a") + message("signal", id="a", signal="STOP"))
+            pid = stopped.header_of("started")["pid"]
+            until(lambda: process.state(pid) == "T", "the command to stop")
+            reader.tell("stdin", id="a", off=0, eof=True)
+            self.assertEqual(reader.header_of("exit")["code"], 0)
+            stopped.close(), reader.close()
+
     def test_one_that_crosses_with_the_exit_is_ignored(self):
         connection = self.raw(OPENING + start("true", id="a"))
         connection.receive_until("exit")
