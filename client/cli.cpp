@@ -15,7 +15,6 @@ namespace runwire {
 namespace {
 
 constexpr std::chrono::milliseconds kConnectTimeout{5000};
-constexpr std::chrono::hours kLongestConnecting{24};
 
 // The options as they were given; absent: not given.
 struct Flags {
@@ -229,6 +228,7 @@ RemoteShell::Options plain_options(const CommandRequest& request) {
   RemoteShell::Options options;
   options.address = request.address;
   options.own_server_only = request.own_server_only;
+  options.address_hint = request.address_hint;
   options.connect_timeout = request.connect_timeout;
   options.encoding = request.encoding;
   options.verbose = options.says_status = request.verbose;

@@ -14,9 +14,12 @@
 
 namespace runwire {
 
+inline constexpr std::chrono::hours kLongestConnecting{24};  // that may be asked for
+
 struct CommandRequest {
   Address address;
   bool own_server_only = false;  // as RemoteShell::Options has it
+  std::string address_hint;      // to be appended to why it can't be connected to
   std::chrono::milliseconds connect_timeout{10000};
   bool shell = false;  // `words.line` for the shell; else words.argv as they are
   StartWords words;

@@ -17,6 +17,14 @@ Result<std::optional<HostEntry>> find_name(std::string_view word, const Environm
   return found == hosts->end() ? std::optional<HostEntry>() : found->second;
 }
 
+// Who writes a port behind a name gets what the name resolves to, not the entry.
+std::string hint_at_name(std::string_view word, const Address& address, const Environment& environment) {
+  const bool is_number = address.host.find_first_not_of("0123456789.") == std::string::npos;
+  if (is_number || address.host == word) return "";
+  const auto entry = find_name(address.host, environment);
+  return entry && *entry ? "; '" + address.host + "' is a name of hosts.toml, which has its own address" : "";
+}
+
 Destination of_address(Address address, bool own_server_only) {
   Destination destination;
   destination.entry.address = std::move(address);
@@ -36,7 +44,11 @@ Result<Destination> find_destination(std::string_view word, std::uint16_t port,
   RUNWIRE_TRY(entry);
   if (entry->has_value()) return Destination{std::move(**entry), true, false};
   auto address = parse_address(name, port);
-  if (address) return of_address(std::move(*address), false);
+  if (address) {
+    Destination destination = of_address(std::move(*address), false);
+    destination.hint = hint_at_name(name, destination.entry.address, environment);
+    return destination;
+  }
   const Error& error = address.error();
   return is_default ? Error{error.code, "RUNWIRE_HOST: " + error.message}
                     : Error{error.code, error.message + "; the first word is HOST, `.` is the default one"};
@@ -46,6 +58,7 @@ void set_destination(CommandRequest& request, const Destination& destination) {
   const HostEntry& entry = destination.entry;
   request.address = entry.address;
   request.own_server_only = destination.own_server_only;
+  request.address_hint = destination.hint;
   request.cwd = entry.workdir;
   request.words.environment = entry.environment;
   request.connect_timeout = entry.connect_timeout.value_or(request.connect_timeout);

@@ -14,6 +14,7 @@ struct Destination {
   HostEntry entry;               // of an address that was written out: the address alone
   bool is_named = false;         // by hosts.toml
   bool own_server_only = false;  // nobody named it, see RemoteShell::Options
+  std::string hint = {};         // what may be wrong with it, for when nothing listens there
 };
 
 // A name of hosts.toml, else an address as parse_address() reads it. Nothing, or `.`, is the default: RUNWIRE_HOST,

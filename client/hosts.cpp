@@ -41,9 +41,23 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-std::string_view nearest_key(std::string_view word) {
-  return *std::min_element(kKeys.begin(), kKeys.end(),
-                           [&](auto a, auto b) { return distance(word, a) < distance(word, b); });
+bool is_key(std::string_view word) { return std::find(kKeys.begin(), kKeys.end(), word) != kKeys.end(); }
+
+// Mistyped, cut short or written out: near enough to be meant.
+bool is_near(std::string_view word, std::string_view key) {
+  const bool is_part = word.size() > 2 && key.find(word) != key.npos;
+  return is_part || word.find(key) != word.npos || distance(word, key) <= 2;
+}
+
+// What to do about a key that there is none of.
+std::string advice_on(std::string_view word) {
+  const auto nearest = std::min_element(kKeys.begin(), kKeys.end(), [&](auto a, auto b) {
+    return std::pair(!is_near(word, a), distance(word, a)) < std::pair(!is_near(word, b), distance(word, b));
+  });
+  if (is_near(word, *nearest)) return "did you mean '" + std::string(*nearest) + "'?";
+  std::string keys;
+  for (const std::string_view key : kKeys) keys += (keys.empty() ? "" : ", ") + std::string(key);
+  return "there are " + keys;
 }
 
 // Reads one file's tables. What is wrong is told with the line where it stands.
@@ -74,6 +88,8 @@ class HostsReader {
     if (!can_name_a_host(name.str()))
       return wrong(name.source(),
                    "a name is made of letters, digits, '.', '-' and '_', and has no '-' in front");
+    for (const auto& [key, value] : *table)
+      if (!is_key(key.str()) && !value.is_table()) return unknown(key);
     if (table->get("address") == nullptr)
       return wrong(node.source(), "no address for '" + std::string(name.str()) +
                                       "'; give it one, as in address = \"10.0.0.7:8098\"" +
@@ -81,6 +97,10 @@ class HostsReader {
     HostEntry entry;
     for (const auto& [key, value] : *table) RUNWIRE_TRY(read_key(entry, key, value));
     return entry;
+  }
+
+  Error unknown(const toml::key& key) const {
+    return wrong(key.source(), "there is no key '" + std::string(key.str()) + "'; " + advice_on(key.str()));
   }
 
   // [web.prod] is a table `prod` in a table `web`, which is seldom what was meant.
@@ -98,8 +118,7 @@ class HostsReader {
     if (key.str() == "env") return read_environment(entry, value);
     if (key.str() == "connect_timeout") return read_timeout(entry, value);
     if (key.str() == "linger") return read_linger(entry, value);
-    return wrong(key.source(), "there is no key '" + std::string(key.str()) + "'; did you mean '" +
-                                   std::string(nearest_key(key.str())) + "'?");
+    return unknown(key);
   }
 
   Status read_address(HostEntry& entry, const toml::node& value) {
@@ -108,6 +127,8 @@ class HostsReader {
       return wrong(value.source(), "address is no text; write it in quotes, as in \"10.0.0.7:8098\"");
     auto address = parse_address(*text, kDefaultPort);
     if (!address) return wrong(value.source(), address.error().message);
+    const bool is_nowhere = !address->is_unix() && address->port == 0;
+    if (is_nowhere) return wrong(value.source(), "nobody listens on port 0; write a port from 1 to 65535");
     entry.address = std::move(*address);
     return Ok{};
   }
@@ -140,9 +161,11 @@ class HostsReader {
     const auto seconds = value.value<double>();
     const auto text = value.value_exact<std::string>();
     const auto span = parse_timespan(text ? *text : seconds ? std::to_string(*seconds) : "");
-    if (!span || span->count() == 0)
-      return wrong(value.source(),
-                   "connect_timeout must be seconds or a span of time, as in 2.5 or \"500ms\"");
+    if (!span || span->count() == 0 || *span > kLongestConnecting)
+      return wrong(
+          value.source(),
+          "connect_timeout must be more than 0 and at most 24h: write seconds or a span of time, as in "
+          "2.5 or \"500ms\"");
     entry.connect_timeout = *span;
     return Ok{};
   }

@@ -24,7 +24,7 @@ RelayEnding failed(Error error) {
 
 RelayEnding relay(const CommandRequest& request, const CommandStart& command, Encoding* encoding) {
   auto channel = connect_to_server(request.address, request.own_server_only, request.connect_timeout);
-  if (!channel) return failed(channel.error());
+  if (!channel) return failed({channel.error().code, channel.error().message + request.address_hint});
   if (request.verbose) say("connected to " + to_string(request.address));
   auto signals = Signals::install({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2});
   if (!signals) return failed(signals.error());

@@ -27,7 +27,7 @@ Status RemoteShell::prepare_connection() {
   }
   if (channel_) return Ok{};
   auto channel = connect_to_server(options_.address, options_.own_server_only, options_.connect_timeout);
-  if (!channel) return channel.error();
+  if (!channel) return Error{channel.error().code, channel.error().message + options_.address_hint};
   channel_.emplace(std::move(*channel));
   if (interrupt_ != nullptr) channel_->interrupt_when_readable(interrupt_->fd());
   if (options_.verbose) say("connected to " + to_string(options_.address));

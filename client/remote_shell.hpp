@@ -26,6 +26,7 @@ class RemoteShell {
   struct Options {
     Address address;
     bool own_server_only = false;  // see connect_to_server()
+    std::string address_hint;      // to be appended to why it can't be connected to
     std::chrono::milliseconds connect_timeout{5000};
     std::string encoding;      // of the server's programs; empty: bytes pass untouched
     bool verbose = false;      // says reply headers, connections, cut output

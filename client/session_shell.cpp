@@ -36,7 +36,7 @@ Status SessionShell::prepare_session() {
   RUNWIRE_TRY(keep_session());
   if (session_) return Ok{};
   auto channel = connect_to_server(request_.address, request_.own_server_only, request_.connect_timeout);
-  if (!channel) return channel.error();
+  if (!channel) return Error{channel.error().code, channel.error().message + request_.address_hint};
   session_.emplace(std::move(*channel), kOutputWindow, request_.connect_timeout);
   const auto met = session_->await_hello();
   if (!met) {

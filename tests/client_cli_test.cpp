@@ -99,6 +99,17 @@ TEST_CASE("cli: HOST is a name of hosts.toml first, and an address where the fil
   CHECK(address_of({"h:1"}, environment) == "h:1");
 }
 
+TEST_CASE(
+    "cli: a host with a port that is a name of hosts.toml is an address, and a hint if it leads nowhere") {
+  const Environment environment = with_hosts("[h]\naddress = '10.0.0.7:99'\n['::1']\naddress = 'x'\n");
+  const Environment right = with_hosts("[h]\naddress = '10.0.0.7:99'\n");
+  CHECK(request_of({"h:1"}, right).address_hint ==
+        "; 'h' is a name of hosts.toml, which has its own address");
+  for (const char* word : {"h", "h2:1", "10.0.0.7:1", "unix:/h", "[::1]:1"})
+    CHECK(request_of({word}, right).address_hint.empty());
+  CHECK(request_of({"h:1"}, environment).address_hint.empty());  // a wrong file is in nobody's way
+}
+
 TEST_CASE("cli: RUNWIRE_HOST may be a name of hosts.toml") {
   const Environment environment = with_hosts("[h]\naddress = '10.0.0.7:99'\n", "h");
   CHECK(address_of({}, environment) == "10.0.0.7:99");
@@ -199,6 +210,11 @@ TEST_CASE("cli: -e sets variables, the last of a name holds") {
   CHECK(request_of({"-e", "A=1", "-e", "A=2", "h", "ls"}).words.environment == Words{"A=2"});
   CHECK(request_of({"-e", "A=[1,2]", "h", "ls"}).words.environment == Words{"A=[1,2]"});
   CHECK(request_of({"--clear-env", "-e", "A=1", "h", "ls"}).clear_env);
+}
+
+TEST_CASE("cli: -e takes a variable as it is, brackets and all") {
+  for (const char* variable : {"[a,b]=c", "[a,b]=c]", "A=[x,y]"})
+    CHECK(request_of({"-e", variable, "h", "ls"}).words.environment == Words{variable});
 }
 
 TEST_CASE("cli: -e with a name alone takes the variable from here, and nothing where it is not set") {

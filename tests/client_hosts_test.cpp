@@ -79,6 +79,16 @@ TEST_CASE("hosts: an unknown key is told with its line and the nearest name") {
         "hosts.toml:3: there is no key 'workdirr'; did you mean 'workdir'?");
   CHECK(complaint_about_key("conect-timeout = 3").ends_with("did you mean 'connect_timeout'?"));
   CHECK(complaint_about_key("environ = {}").ends_with("did you mean 'env'?"));
+  CHECK(complaint_about_key("timeout = 3").ends_with("did you mean 'connect_timeout'?"));
+  CHECK(complaint("[h]\nadress = 'x'\n") ==
+        "hosts.toml:2: there is no key 'adress'; did you mean 'address'?");
+}
+
+TEST_CASE("hosts: to a key that is like none, all are told") {
+  for (const char* key : {"user", "x", "colour"})
+    CHECK(complaint_about_key(std::string(key) + " = 'me'") ==
+          "hosts.toml:3: there is no key '" + std::string(key) +
+              "'; there are address, workdir, env, connect_timeout, linger");
 }
 
 TEST_CASE("hosts: a wrong value is told with its line and a right one") {
@@ -93,9 +103,11 @@ TEST_CASE("hosts: a wrong value is told with its line and a right one") {
   for (const char* line : {"linger = 'no'", "linger = true", "linger = ''"})
     CHECK(complaint_about_key(line) == R"(hosts.toml:3: linger must be "grace", "wait" or "return")");
   for (const char* line : {"connect_timeout = 0", "connect_timeout = -1", "connect_timeout = nan",
-                           "connect_timeout = inf", "connect_timeout = 'soon'", "connect_timeout = []"})
+                           "connect_timeout = inf", "connect_timeout = 'soon'", "connect_timeout = []",
+                           "connect_timeout = '25h'", "connect_timeout = 86401"})
     CHECK(complaint_about_key(line).starts_with(
-        "hosts.toml:3: connect_timeout must be seconds or a span of time"));
+        "hosts.toml:3: connect_timeout must be more than 0 and at most 24h"));
+  CHECK(complaint("[h]\naddress = 'x:0'\n").starts_with("hosts.toml:2: nobody listens on port 0"));
 }
 
 TEST_CASE("hosts: variables are texts with names that can be variables") {

@@ -113,6 +113,12 @@ class HostsFile(ClientCase):
         done = runwire("build1", "true", XDG_CONFIG_HOME=str(path.parents[1]))
         self.assert_failed(done, f"{path}: Is a directory; make it a file that you may read, or remove it")
 
+    def test_a_name_with_a_port_leads_nowhere_and_that_is_said(self):
+        path = self.write('["build1.invalid"]\naddress = "x"\n')
+        for how in ([], ["--plain"]):
+            done = runwire(*how, "build1.invalid:8098", "true", XDG_CONFIG_HOME=str(path.parents[1]))
+            self.assert_failed(done, "; 'build1.invalid' is a name of hosts.toml, which has its own address")
+
     def test_ssh_shows_the_name_with_its_address(self):
         path = self.write('[build1]\naddress = "10.0.0.7:99"\n')
         done = runwire_ssh("-G", "build1", XDG_CONFIG_HOME=str(path.parents[1]), USER="me")
