@@ -239,43 +239,44 @@ RemoteShell::Options plain_options(const CommandRequest& request) {
 std::string_view help_text() {
   return R"(Runs commands on a machine where runwired listens.
 
-  runwire 127.0.0.1:8098 'ls -l | wc -l'   one line for the shell there
-  runwire -w /src build1 grep -c 'a b' f   one program and its arguments, as they are
-  runwire                                  a prompt on this machine's own runwired
+  runwire 127.0.0.1:8098 'ls | wc -l'    one line for the shell there
+  runwire -w /src build1 grep 'a b' f    one program and its arguments
+  runwire                                a prompt on this machine's own runwired
 
 Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
 
-  HOST     host, host:port, [::1]:port, unix:/path, or a name that runwire/hosts.toml
-           in $XDG_CONFIG_HOME (~/.config) has; the port is 8098 unless given.
-           Without HOST, or with `.`: $RUNWIRE_HOST, else runwire.sock in
-           $XDG_RUNTIME_DIR, else /tmp/runwire-UID/runwire.sock
-  COMMAND  one word is a line for the server's shell; several are a program and its
-           arguments, run as they are. A `--` before it is dropped. Without COMMAND:
-           a prompt, or a command on each line of stdin.
+  HOST     host, host:port, [::1]:port, unix:/path, or a name that hosts.toml
+           in $XDG_CONFIG_HOME/runwire (~/.config/runwire) has; the port
+           is 8098 unless given. Without HOST, or with `.`: $RUNWIRE_HOST, else
+           $XDG_RUNTIME_DIR/runwire.sock, else /tmp/runwire-UID/runwire.sock
+  COMMAND  one word is a line for the server's shell; several are a program and
+           its arguments, run as they are. A `--` before it is dropped. Without
+           COMMAND: a prompt, or a command on each line of stdin.
 
-  -e, --env NAME=VALUE         one more variable; NAME alone: as it is here (none)
-  --clear-env                  no variables but these (all that runwired has)
-  -w, --workdir DIR            where the command runs (runwired's directory)
-  -n, --no-stdin               its stdin is /dev/null (it is ours)
-  -t, -T                       with a terminal, which is yet to come; without (-T)
-  --timeout DURATION           end it after 500ms, 10s, 2m, 1h; 5 is seconds (never)
-  --idle-timeout DURATION      end it after so long without output (never)
-  --linger grace|wait|return   when it has ended and its output is still held open by
-                               another: up to 1s more, all of it, no more (grace)
-  --status-file PATH           write there as a JSON line how it ended (nowhere)
-  --json                       output, too, as JSON lines, all on stdout (bytes, apart)
-  --plain                      the original protocol: output when all is there, no stdin
-  --encoding NAME              the programs there speak NAME (GBK, ...): convert (no)
-  --connect-timeout DURATION   how long connecting may take (5s)
-  -v, --verbose; -q, --quiet   tell how it went; failures only (what matters)
-  --version; -h, --help        show the version; this
+  -e, --env NAME=VALUE        one more variable; NAME alone: as it is here (no)
+  --clear-env                 no variables but these (all that runwired has)
+  -w, --workdir DIR           where the command runs (runwired's directory)
+  -n, --no-stdin              its stdin is /dev/null (it is ours); for loops
+                              that read stdin themselves, as `while read` does
+  -t, -T                      with a terminal, which is to come; without (-T)
+  --timeout DURATION          end it after 500ms, 10s, 2m, 1h; 5 is 5s (never)
+  --idle-timeout DURATION     end it after so long without output (never)
+  --linger grace|wait|return  when it ended and another holds its output open:
+                              up to 1s more, all of it, no more (grace)
+  --status-file PATH          write there as a JSON line how it ended (nowhere)
+  --json                      output, too, as JSON lines on stdout (as bytes)
+  --plain                     the original protocol: output at the end, no stdin
+  --encoding NAME             programs there speak NAME (GBK, ...): convert (no)
+  --connect-timeout DURATION  how long connecting may take (5s)
+  -v, --verbose; -q, --quiet  tell how it went; failures only (what matters)
+  --version; -h, --help       show the version; this
 
 Signals go to the command; the third INT or TERM in a row ends the connection.
-At the prompt: Ctrl-C forgets the line or ends the running command, Ctrl-D leaves.
+At the prompt Ctrl-C forgets the line or ends the command, Ctrl-D leaves.
 
-Exit status: the command's; 128+n if signal n killed it; 127 no such program, 126 not
-to be run; 124 if it took too long; 255 if runwire failed (no connection, no whole
-reply, an error from the server, wrong usage).
+Exit status: the command's; 128+n if signal n killed it; 127 no such program,
+126 not to be run; 124 if it took too long; 255 if runwire failed (no
+connection, no whole reply, an error from the server, wrong usage).
 )";
 }
 

@@ -360,6 +360,8 @@ TEST_CASE("cli: help and version need no HOST, and help is the stronger") {
 TEST_CASE("cli: help fits a screen and shows every option") {
   const std::string_view help = help_text();
   CHECK(std::count(help.begin(), help.end(), '\n') <= 40);
+  for (std::size_t at = 0, end = 0; (end = help.find('\n', at)) != help.npos; at = end + 1)
+    CHECK(end - at <= 80);
   for (const char* option :
        {"-e, --env NAME=VALUE", "--clear-env", "-w, --workdir DIR", "-n, --no-stdin", "-t, -T",
         "--timeout DURATION", "--idle-timeout DURATION", "--linger grace|wait|return", "--status-file PATH",
