@@ -266,7 +266,7 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
   --status-file PATH          write there as a JSON line how it ended (nowhere)
   --json                      output, too, as JSON lines on stdout (as bytes)
   --plain                     the original protocol: output at the end, no stdin
-  --encoding NAME             programs there speak NAME (GBK, ...): convert (no)
+  --encoding NAME             programs there speak NAME (GBK): convert all (no)
   --connect-timeout DURATION  how long connecting may take (5s)
   -v, --verbose; -q, --quiet  tell how it went; failures only (what matters)
   --version; -h, --help       show the version; this

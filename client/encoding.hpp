@@ -8,8 +8,8 @@
 namespace runwire {
 
 struct Encoding {
-  Charset command;   // to the server
-  Charset out, err;  // from there
+  Charset command, in;  // to the server
+  Charset out, err;     // from there
 
   // ERRORS: invalid_argument (a set that this system does not know).
   static Result<Encoding> open(const std::string& name);

@@ -54,6 +54,7 @@ Status StdioRelay::take_turn() {
   RUNWIRE_TRY(hear());
   if (is_over()) return Ok{};
   if (milliseconds_to_leave() == 0) return leave();
+  RUNWIRE_TRY(send_converted_stdin());
   RUNWIRE_TRY(session_.flush());
   Watched watched = watch();
   if (::poll(watched.data(), watched.size(), milliseconds_to_wake()) < 0) {
@@ -162,14 +163,18 @@ int StdioRelay::milliseconds_to_wake() const {
   return to_wake < 0 || to_leave < 0 ? std::max(to_wake, to_leave) : std::min(to_wake, to_leave);
 }
 
-// No more than may be sent is read: what is left belongs to whoever reads this stdin next.
-std::size_t StdioRelay::stdin_bytes_wanted() const {
+std::size_t StdioRelay::stdin_room() const {
   const bool may_read = options_.forwards_stdin && command_.is_started() && command_.takes_stdin() &&
                         session_.unsent_bytes() < kUnsentBytes;
   if (!may_read) return 0;
   const std::uint64_t payload = session_.hello()->limits.payload;
   return static_cast<std::size_t>(
       std::min({command_.stdin_room(), payload, static_cast<std::uint64_t>(kStdinBytes)}));
+}
+
+// No more than may be sent is read: what is left belongs to whoever reads this stdin next.
+std::size_t StdioRelay::stdin_bytes_wanted() const {
+  return converted_.empty() && !in_has_ended_ ? stdin_room() : 0;
 }
 
 Status StdioRelay::forward_stdin() {
@@ -180,7 +185,25 @@ Status StdioRelay::forward_stdin() {
   if (moved.error != 0 && !was_closed)
     return Error{Errc::io, std::string("stdin: ") + std::strerror(moved.error) +
                                "; the command is ended, for it would take this for the end of its input"};
-  return session_.send(command_.send_stdin(moved.bytes, moved.bytes == 0), {in_buffer_.get(), moved.bytes});
+  const std::string_view bytes(in_buffer_.get(), moved.bytes);
+  Encoding* encoding = options_.output.encoding;
+  if (encoding == nullptr) return session_.send(command_.send_stdin(bytes.size(), bytes.empty()), bytes);
+  in_has_ended_ = bytes.empty();
+  converted_ = in_has_ended_ ? encoding->in.finish() : encoding->in.convert(bytes);
+  return send_converted_stdin();
+}
+
+// It may have become more than there is room for.
+Status StdioRelay::send_converted_stdin() {
+  while (command_.takes_stdin() && (in_has_ended_ || !converted_.empty())) {
+    const std::size_t size = std::min(converted_.size(), stdin_room());
+    if (size == 0 && !converted_.empty()) return Ok{};
+    const bool is_last = in_has_ended_ && size == converted_.size();
+    RUNWIRE_TRY(
+        session_.send(command_.send_stdin(size, is_last), std::string_view(converted_).substr(0, size)));
+    converted_.erase(0, size);
+  }
+  return Ok{};
 }
 
 Status StdioRelay::look_after(StdStream stream, const pollfd& seen) {

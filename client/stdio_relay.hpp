@@ -27,9 +27,9 @@ class StdioRelay {
   struct Options {
     int in_fd = 0;
     bool forwards_stdin = true;
-    RelayOutput::Options output;
-    Signals* signals = nullptr;  // to be forwarded; null: none. Outlives this
-    bool escalates = false;      // the second interrupt in a row is sent as TERM
+    RelayOutput::Options output;  // its encoding is that of stdin, too
+    Signals* signals = nullptr;   // to be forwarded; null: none. Outlives this
+    bool escalates = false;       // the second interrupt in a row is sent as TERM
     bool leaves_on_signal =
         false;  // TERM, INT and HUP are sent, and end this program, too, a second later at the latest
     bool verbose = false, quiet = false;
@@ -60,7 +60,9 @@ class StdioRelay {
   int milliseconds_to_leave() const;
   int milliseconds_to_wake() const;
   Status forward_stdin();
+  std::size_t stdin_room() const;
   std::size_t stdin_bytes_wanted() const;
+  Status send_converted_stdin();
   Status look_after(StdStream stream, const pollfd& seen);
   Status settle(StdStream stream, const Status& written);
   Status stop(StdStream stream);
@@ -76,6 +78,8 @@ class StdioRelay {
   RelayOutput output_;
   SharedDescriptor in_;
   std::unique_ptr<char[]> in_buffer_;
+  std::string converted_;      // of stdin: what the server has no room for yet
+  bool in_has_ended_ = false;  // and was converted to its end
   int interrupts_in_a_row_ = 0;
   int leaving_signal_ = 0;  // which had us leave; 0: none yet
   Session::Clock::time_point leave_by_;

@@ -1127,6 +1127,43 @@ class Encoding(SessionCase):
         done = runwire("--encoding", "GBK", self.serve(script).address, "echo 中文")
         self.assert_ran(done, 0, "中文\ufffd".encode(), "中文".encode())
 
+    def stdin_of(self, encoding, pieces, window=1 << 18):
+        """What the server gets of these pieces of stdin, each of which was read before the next is there. It is never
+        more than the server has room for."""
+        received, arrived = bytearray(), threading.Semaphore(0)
+
+        def play(peer):
+            arrived.release()
+            while not (message := peer.read_until("stdin")).get("eof"):
+                self.assertLessEqual(message["len"], window)
+                received.extend(message["payload"])
+                peer.say("credit", id=peer.id, stream="stdin", bytes=message["len"])
+                arrived.release()
+            received.extend(message["payload"])
+            peer.exit()
+            peer.await_end()
+
+        server = self.serve(session(play, limits={"stdin_window": window}))
+        process = self.start("--encoding", encoding, server.address, "cat", stdin=subprocess.PIPE)
+        for piece in pieces:
+            self.assertTrue(arrived.acquire(timeout=DEADLINE_S))
+            process.stdin.write(piece)
+            process.stdin.flush()
+        process.stdin.close()
+        process.stdin = None
+        self.assertEqual(process.wait(DEADLINE_S), 0)
+        return bytes(received)
+
+    def test_stdin_is_converted_whose_characters_may_be_cut(self):
+        text = "中文".encode()
+        self.assertEqual(self.stdin_of("GBK", [text[:4], text[4:]]), "中文".encode("gbk"))
+        self.assertEqual(self.stdin_of("GBK", [text[:4]]), "中?".encode("gbk"))
+        self.assertEqual(self.stdin_of("GBK", []), b"")
+
+    def test_stdin_that_grows_keeps_to_the_servers_room(self):
+        text = "many words " * 1000
+        self.assertEqual(self.stdin_of("UTF-16LE", [text.encode()], window=101), text.encode("utf-16le"))
+
     def test_a_command_that_the_encoding_cannot_hold_is_refused(self):
         done = runwire("--encoding", "GBK", "unix:/nonexistent", "echo", "é\U0001f600")
         self.assert_failed(done, "the command holds a character that the server's encoding does not have")
