@@ -148,11 +148,6 @@ std::optional<uid_t> Channel::peer_user() const {
   return told && user != static_cast<uid_t>(-1) ? std::optional(user) : std::nullopt;
 }
 
-Status Channel::shutdown_writes() {
-  if (::shutdown(fd_.get(), SHUT_WR) < 0) return transfer_error("shutdown", errno);
-  return Ok{};
-}
-
 void Channel::close_orderly() {
   set_option(fd_.get(), SOL_SOCKET, SO_LINGER, linger{0, 0});
   fd_.reset();

@@ -59,9 +59,6 @@ class Channel {
   // The user whose server is at the other end of a Unix socket; empty where the system does not tell, and on TCP.
   std::optional<uid_t> peer_user() const;
 
-  // Half-close: the peer reads an end, and may still answer.
-  Status shutdown_writes();
-
   // Nothing is owed in either direction: closes with a FIN instead of a reset. Just destroying it resets.
   void close_orderly();
   void abandon() { fd_.reset(); }
