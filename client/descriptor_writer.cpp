@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "client/output.hpp"
+
 namespace runwire {
 
 DescriptorWriter::DescriptorWriter(int fd, std::string name) : descriptor_(fd), name_(std::move(name)) {}
@@ -22,7 +24,7 @@ Status DescriptorWriter::write_from(std::string_view& bytes) {
     written_ = 0;
     const std::string why = name_ + ": " + std::strerror(moved.error);
     if (moved.error == EPIPE || moved.error == ECONNRESET) return Error{Errc::closed, why};
-    return Error{Errc::io, why + "; the rest of the output is lost, and the command's exit status with it"};
+    return Error{Errc::io, why + kOutputIsLost};
   }
   return Ok{};
 }

@@ -28,7 +28,7 @@ int fail(const Error& error) {
 
 int print(std::string_view text) {
   const auto written = write_fully(STDOUT_FILENO, text, "stdout");
-  return written ? 0 : fail(written.error());
+  return written ? 0 : fail({Errc::io, written.error().message + "; the rest of this text is lost"});
 }
 
 int run_once(RemoteShell::Options options, const std::string& line) {

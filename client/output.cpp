@@ -47,8 +47,7 @@ Status write_fully(int fd, std::string_view bytes, std::string_view name, int in
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       await_room(fd, interrupt_fd);
     } else if (errno != EINTR) {
-      const std::string why = std::string(name) + ": " + std::strerror(errno);
-      return Error{Errc::io, why + "; the rest of the output is lost, and the command's exit status with it"};
+      return Error{Errc::io, std::string(name) + ": " + std::strerror(errno)};
     }
   }
   return Ok{};

@@ -14,10 +14,14 @@ namespace runwire {
 // For the start of main().
 void occupy_standard_descriptors(bool drops_stdout);
 
+// What follows where a command's output could not be written; to be appended to why.
+inline constexpr const char* kOutputIsLost =
+    "; the rest of the output is lost, and the command's exit status with it";
+
 // Writes all of `bytes` to `fd`, also where somebody else has made it non-blocking (its flags are shared with
 // other processes and are not touched). `name` is for the message. It ends as soon as `interrupt_fd` is readable,
 // however long whoever reads `fd` stands still; -1: never.
-// ERRORS: io ("stdout: No space left on device; ..."), closed (interrupted).
+// ERRORS: io ("stdout: No space left on device": the caller knows what follows from it), closed (interrupted).
 Status write_fully(int fd, std::string_view bytes, std::string_view name, int interrupt_fd = -1);
 
 // A line of ours for people: "runwire: " and `text` made printable.

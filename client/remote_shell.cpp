@@ -56,7 +56,9 @@ ReplySinks RemoteShell::sinks() {
 }
 
 Status RemoteShell::put(int fd, std::string_view bytes, std::string_view name) const {
-  return write_fully(fd, bytes, name, interrupt_ == nullptr ? -1 : interrupt_->fd());
+  const auto written = write_fully(fd, bytes, name, interrupt_ == nullptr ? -1 : interrupt_->fd());
+  const bool is_lost = !written && written.error().code == Errc::io;
+  return is_lost ? Error{Errc::io, written.error().message + kOutputIsLost} : written;
 }
 
 // The next reply must not begin with half a character of this one, not even after a failure.

@@ -31,7 +31,9 @@ Status StatusFile::write(int status, std::string_view exit_json, std::string_vie
   const std::string line = "{\"status\":" + std::to_string(status) +
                            ",\"exit\":" + object_or_null(exit_json) +
                            ",\"error\":" + object_or_null(error_json) + "}\n";
-  return write_fully(fd_.get(), line, "--status-file " + path_);
+  const auto written = write_fully(fd_.get(), line, "--status-file " + path_);
+  if (written) return written;
+  return Error{Errc::io, written.error().message + "; how the command ended is not written there"};
 }
 
 }  // namespace runwire
