@@ -56,6 +56,8 @@ int run(std::string_view program, const std::vector<std::string>& words) {
   const CommandRequest& request = invocation->request;
   if (request.verbose)
     for (const std::string& note : invocation->notes) say(note);
+  // Without a session there is nobody to tell that the reader has gone: then it ends as filters do.
+  if (invocation->plain) std::signal(SIGPIPE, SIG_DFL);
   switch (invocation->task) {
     case Invocation::help:
       return print(help_text());
@@ -75,8 +77,8 @@ int run(std::string_view program, const std::vector<std::string>& words) {
 }  // namespace runwire
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE,
-              SIG_IGN);  // a reader that has gone is told by write(2); there are no children to inherit this
+  // A reader that has gone is told by write(2); there are no children to inherit this.
+  std::signal(SIGPIPE, SIG_IGN);
   const char* name = argc > 0 ? argv[0] : "";
   runwire::occupy_standard_descriptors(runwire::is_ssh_name(name));
   runwire::adopt_locale();

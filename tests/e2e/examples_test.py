@@ -46,7 +46,7 @@ class Hello(unittest.TestCase):
         self.assertEqual(connection.exactly(len(answer)), answer)
 
     def test_runwire_understands_the_server(self):
-        done = runwire("-q", self.address, "hi")
+        done = runwire("--plain", "-q", self.address, "hi")
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"hello", b""))
 
 

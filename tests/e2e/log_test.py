@@ -101,10 +101,10 @@ class Log(DaemonCase):
         self.connection.close()
         self.logged(b"to=closed")
         names = [event["event"] for event in self.daemon.events()]
-        positions = [names.index(name) for name in ("accepted", "command", "started", "job", "connection")]
+        positions = [names.index(name) for name in ("accepted", "command", "job", "started", "connection")]
         self.assertEqual(positions, sorted(positions))
         states = [event["to"] for event in self.daemon.events("job")]
-        self.assertEqual((states[0], states[-1]), ("running", "over"))
+        self.assertEqual((states[0], states[-1]), ("starting", "over"))
 
     def test_a_log_that_nobody_reads_stops_no_command(self):
         """A full pipe as stderr: lines are lost, commands are not."""
