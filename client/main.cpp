@@ -56,8 +56,6 @@ int run(std::string_view program, const std::vector<std::string>& words) {
   const CommandRequest& request = invocation->request;
   if (request.verbose)
     for (const std::string& note : invocation->notes) say(note);
-  // Without a session there is nobody to tell that the reader has gone: then it ends as filters do.
-  if (invocation->plain) std::signal(SIGPIPE, SIG_DFL);
   switch (invocation->task) {
     case Invocation::help:
       return print(help_text());

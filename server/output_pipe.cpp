@@ -1,5 +1,6 @@
 #include "server/output_pipe.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,11 +15,12 @@ namespace {
 
 // Then others have their turn: a background process may write without an end.
 constexpr int kReadsAtOnce = 32;
+constexpr std::uint64_t kMuchBytes = 1 << 20;  // streamed by a command that will not end at once
 
 }  // namespace
 
 OutputPipe::OutputPipe(OutputStore& store, OutputQuota& quota, Events events)
-    : store_(store), quota_(quota), events_(std::move(events)) {}
+    : store_(store), quota_(quota), events_(std::move(events)), wide_(store.pipe_memory()) {}
 
 void OutputPipe::open(int fd, OutputLog& log) {
   log_ = &log;
@@ -86,6 +88,7 @@ void OutputPipe::close() {
   held_ = Descriptor();
   pipe_.reset();
   paused_ = false;
+  wide_.give_back(wide_.held());
 }
 
 bool OutputPipe::has_bytes_waiting() const { return pipe_ && runwire::has_bytes_waiting(descriptor()); }
@@ -114,7 +117,7 @@ void OutputPipe::on_bytes(ssize_t count, const uv_buf_t* bytes) {
   if (kept) keep(count > 0 ? static_cast<std::size_t>(count) : 0);
   if (count < 0) return on_end();
   if (count == 0) return;
-  if (relay_) relay_->hand_on({bytes->base, static_cast<std::size_t>(count)});
+  if (relay_) relay({bytes->base, static_cast<std::size_t>(count)});
   const bool exceeded = !kept && log_ != nullptr;
   if (exceeded) events_.on_exceeded();
   events_.on_read(static_cast<std::size_t>(count));
@@ -135,6 +138,20 @@ void OutputPipe::on_no_room() {
 void OutputPipe::on_end() {
   close();
   events_.on_eof();
+}
+
+void OutputPipe::relay(std::string_view bytes) {
+  const bool was_little = relayed_ < kMuchBytes;
+  relayed_ += bytes.size();
+  if (was_little && relayed_ >= kMuchBytes) widen();
+  relay_->hand_on(bytes);
+}
+
+// Fewer wake-ups for more bytes each, here and in the command. Where the system allows no more, it stays as it is.
+void OutputPipe::widen() {
+#ifdef F_SETPIPE_SZ
+  if (wide_.extend(kWidePipeBytes)) fcntl(descriptor(), F_SETPIPE_SZ, kWidePipeBytes);
+#endif
 }
 
 void OutputPipe::keep(std::size_t count) {

@@ -67,6 +67,8 @@ class OutputPipe {
   void on_end();
   int descriptor() const;
   void keep(std::size_t count);
+  void relay(std::string_view bytes);
+  void widen();
   void start_reading();
 
   OutputStore& store_;
@@ -76,6 +78,8 @@ class OutputPipe {
   Handle<uv_pipe_t> pipe_;
   OutputLog* log_ = nullptr;  // this and relay_ null: discard
   std::optional<Relay> relay_;
+  std::uint64_t relayed_ = 0;
+  MemoryLease wide_;      // held while the pipe is
   bool keeping_ = false;  // the read under way goes into log_
   bool paused_ = false;
 };

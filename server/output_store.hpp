@@ -20,7 +20,11 @@ namespace runwire {
 inline constexpr std::size_t kReadBytes = 64 * 1024;  // a pipe's default capacity (pipe(7))
 // One read takes all that a pipe holds and does not fill its room, so that libuv does not ask again before others have
 // had their turn.
-inline constexpr std::size_t kRelayBytes = 2 * kReadBytes;
+inline constexpr std::size_t kWidePipeBytes =
+    256 * 1024;  // the capacity given to a pipe with much to stream ...
+inline constexpr std::size_t kWidePipes =
+    4;  // ... to so many: where more stream, a turn must not take longer
+inline constexpr std::size_t kRelayBytes = kWidePipeBytes + kReadBytes;
 inline constexpr std::size_t kStreamMemoryBytes = 1 << 20;   // of one stream; the rest spills
 inline constexpr std::size_t kOutputMemoryBytes = 32 << 20;  // of all streams together
 inline constexpr std::size_t kSmallOutputBytes = 64 * 1024;
@@ -37,6 +41,7 @@ class OutputStore {
 
   uv_loop_t* loop() const { return loop_; }
   MemoryBudget& memory() { return memory_; }
+  MemoryBudget& pipe_memory() { return pipe_memory_; }  // the kernel's, for wide pipes
   const std::string& spill_dir() const { return spill_dir_; }
 
   // Scratch for one read, kRelayBytes; its content lasts until the callback of that read returns.
@@ -62,6 +67,7 @@ class OutputStore {
   uv_loop_t* loop_;
   std::string spill_dir_;
   MemoryBudget memory_{kOutputMemoryBytes};
+  MemoryBudget pipe_memory_{kWidePipes * kWidePipeBytes};
   std::array<char, kRelayBytes> scratch_{};
   std::size_t lent_ = 0;
   std::vector<std::unique_ptr<char[]>> free_;  // kept: fresh memory would be paged in again for every buffer

@@ -1,3 +1,5 @@
+#include <fcntl.h>
+
 #include "server/output_pipe.hpp"
 #include "tests/job_fixture.hpp"
 
@@ -316,3 +318,38 @@ TEST_CASE_FIXTURE(RelayFixture, "output pipe: close() is the end of a pause") {
   pipe.close();
   CHECK_FALSE(pipe.is_paused());
 }
+
+#ifdef F_GETPIPE_SZ
+TEST_CASE_FIXTURE(StoreFixture, "output pipe: one through which much is handed on is wider, and so are a few others") {
+  struct Streamed {
+    explicit Streamed(OutputStore& store) : pipe(store, quota, {[](std::size_t) {}, [] {}, [] {}}) {
+      REQUIRE(uv_pipe(ends, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE) == 0);
+      pipe.open(ends[0], {[] { return kRelayBytes; }, [this](std::string_view bytes) { got += bytes.size(); }});
+    }
+    ~Streamed() { close(ends[1]); }
+    int width() const { return fcntl(ends[1], F_GETPIPE_SZ); }
+    OutputQuota quota{0};
+    std::size_t got = 0;
+    OutputPipe pipe;
+    int ends[2] = {-1, -1};
+  };
+  std::vector<std::unique_ptr<Streamed>> all;
+  for (std::size_t i = 0; i <= kWidePipes; ++i) {
+    Streamed& each = *all.emplace_back(std::make_unique<Streamed>(store));
+    const int usual = each.width();
+    const std::string piece(32768, 'x');
+    while (each.got <= std::size_t{1} << 20) {
+      CHECK(each.width() == usual);
+      const std::size_t before = each.got;
+      REQUIRE(::write(each.ends[1], piece.data(), piece.size()) == static_cast<ssize_t>(piece.size()));
+      REQUIRE(run_until([&] { return each.got == before + piece.size(); }));
+      if (each.got >= std::size_t{1} << 20) break;
+    }
+    CHECK(each.width() == (i < kWidePipes ? static_cast<int>(kWidePipeBytes) : usual));
+  }
+  all.front()->pipe.close();
+  CHECK(store.pipe_memory().left() == kWidePipeBytes);
+  all.clear();
+  CHECK(store.pipe_memory().left() == kWidePipes * kWidePipeBytes);
+}
+#endif
