@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <string>
@@ -28,6 +29,7 @@ int fail(const Error& error) {
 
 int print(std::string_view text) {
   const auto written = write_fully(STDOUT_FILENO, text, "stdout");
+  if (!written && written.error().errno_value == EPIPE) end_by_broken_pipe();
   return written ? 0 : fail({Errc::io, written.error().message + "; the rest of this text is lost"});
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,10 +48,15 @@ Status write_fully(int fd, std::string_view bytes, std::string_view name, int in
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       await_room(fd, interrupt_fd);
     } else if (errno != EINTR) {
-      return Error{Errc::io, std::string(name) + ": " + std::strerror(errno)};
+      return Error{Errc::io, std::string(name) + ": " + std::strerror(errno), errno};
     }
   }
   return Ok{};
+}
+
+void end_by_broken_pipe() {
+  ::signal(SIGPIPE, SIG_DFL);
+  ::raise(SIGPIPE);
 }
 
 std::string line_of_ours(std::string_view text) { return "runwire: " + printable(text) + "\n"; }

@@ -21,8 +21,11 @@ inline constexpr const char* kOutputIsLost =
 // Writes all of `bytes` to `fd`, also where somebody else has made it non-blocking (its flags are shared with
 // other processes and are not touched). `name` is for the message. It ends as soon as `interrupt_fd` is readable,
 // however long whoever reads `fd` stands still; -1: never.
-// ERRORS: io ("stdout: No space left on device": the caller knows what follows from it), closed (interrupted).
+// ERRORS: io, with its errno ("stdout: No space left on device": the caller knows what follows from it), closed (interrupted).
 Status write_fully(int fd, std::string_view bytes, std::string_view name, int interrupt_fd = -1);
+
+// Ends this program as a reader of stdout who has gone ends any that does not ignore SIGPIPE.
+void end_by_broken_pipe();
 
 // A line of ours for people: "runwire: " and `text` made printable.
 std::string line_of_ours(std::string_view text);

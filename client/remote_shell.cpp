@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "client/failure_text.hpp"
@@ -57,8 +58,11 @@ ReplySinks RemoteShell::sinks() {
 
 Status RemoteShell::put(int fd, std::string_view bytes, std::string_view name) const {
   const auto written = write_fully(fd, bytes, name, interrupt_ == nullptr ? -1 : interrupt_->fd());
-  const bool is_lost = !written && written.error().code == Errc::io;
-  return is_lost ? Error{Errc::io, written.error().message + kOutputIsLost} : written;
+  if (written || written.error().code != Errc::io) return written;
+  const bool has_no_reader = written.error().errno_value == EPIPE;
+  if (has_no_reader && fd == STDERR_FILENO) return Ok{};
+  if (has_no_reader) end_by_broken_pipe();
+  return Error{Errc::io, written.error().message + kOutputIsLost};
 }
 
 // The next reply must not begin with half a character of this one, not even after a failure.

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -312,6 +313,22 @@ class Output(ClientCase):
         with open(read_end, "rb") as pipe:
             self.assertEqual(pipe.read().lstrip(b"x"), b"out")
         self.assertEqual(process.wait(DEADLINE_S), 0)
+
+    def test_a_reader_of_stderr_who_has_gone_changes_no_status(self):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        process = start_runwire(
+            "--plain", self.serve(reply(b"out", b"err", 3)).address, "true", stdout=subprocess.PIPE, stderr=write_end
+        )
+        os.close(write_end)
+        self.assertEqual((process.communicate(timeout=DEADLINE_S)[0], process.returncode), (b"out", 3))
+
+    def test_a_reader_of_the_help_who_has_gone_ends_it_in_silence(self):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        process = start_runwire("--help", stdout=write_end, stderr=subprocess.PIPE)
+        os.close(write_end)
+        self.assertEqual((process.communicate(timeout=DEADLINE_S)[1], process.returncode), (b"", -signal.SIGPIPE))
 
     def test_truncated_output_is_told(self):
         answer = reply(b"o", code=None, signal="TERM", reason="output-limit", truncated=True)
