@@ -35,8 +35,7 @@ std::optional<JobId> JobTable::submit(ConnectionId client, JobRequest request, J
   request.terms.max_output_bytes = limits_.max_output_bytes;
   auto job =
       std::make_unique<Job>(id, client, Job::Shared{store_, processes_, sink}, request.terms, listener);
-  jobs_.emplace(id, Entry{std::move(job), std::move(request)});
-  by_client_.emplace(client, id);
+  jobs_.emplace(id, Entry{std::move(job), std::move(request), by_client_.emplace(client, id).first});
   queue_.push(client, id);
   dispatch_.arm();
   return id;
@@ -51,23 +50,22 @@ void JobTable::start(JobId id) {
   Entry& entry = jobs_.at(id);
   JobRequest request = std::move(entry.request);
   const JobWishes wishes{!request.argv.empty(), !request.cwd.empty()};
-  spec_.clear_environment = request.clear_environment;
-  spec_.takes_stdin = request.takes_stdin;
   if (wishes.has_cwd && request.cwd.front() != '/') request.cwd.insert(0, spec_.cwd + '/');
-  swap_words(request);
+  spec_.command = std::move(request.command);
+  spec_.argv = std::move(request.argv);
+  spec_.environment = std::move(request.environment);
+  spec_.clear_environment = request.clear_environment;
+  spec_.mark = std::move(request.terms.mark);
+  spec_.takes_stdin = request.takes_stdin;
+  if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   young_.enter(id);
   if (request.terms.form == ReplyForm::whole) hold_output_of(*entry.job);
   entry.job->start(spawner_, spec_, wishes);
-  swap_words(request);
-}
-
-// In to start it, and out again: much of it would stay until the next start.
-void JobTable::swap_words(JobRequest& request) {
-  spec_.command.swap(request.command);
-  spec_.argv.swap(request.argv);
-  spec_.environment.swap(request.environment);
-  spec_.mark.swap(request.terms.mark);
-  if (!request.cwd.empty()) spec_.cwd.swap(request.cwd);
+  if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
+  // Not by `= {}`, which keeps their room: much of it would stay until the next start.
+  std::string().swap(spec_.command);
+  spec_.argv = std::vector<std::string>();
+  spec_.environment = std::vector<std::string>();
 }
 
 // A command that is alone has the loop to itself, and much output would wait for nothing.
@@ -154,7 +152,7 @@ bool JobTable::is_idle() const {
 // It was never started.
 void JobTable::forget(JobId id) {
   auto node = jobs_.extract(id);
-  by_client_.erase({node.mapped().job->client(), id});
+  by_client_.erase(node.mapped().of_client);
 }
 
 void JobTable::job_finished(JobId id) {
@@ -162,8 +160,8 @@ void JobTable::job_finished(JobId id) {
   auto node = jobs_.extract(id);
   Job& job = *node.mapped().job;
   leftovers_.emplace(id, std::move(node.mapped().job));
+  by_client_.erase(node.mapped().of_client);
   const ConnectionId client = job.client();
-  by_client_.erase({client, id});
   clients_.command_finished(client, id, job.take_result());
   bound_leftovers();
   if (!queue_.empty()) dispatch_.arm();

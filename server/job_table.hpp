@@ -76,14 +76,16 @@ class JobTable final : private JobSink {
   void job_finished(JobId id) override;
   void job_over(JobId id) override;
 
+  using OfClients = std::set<std::pair<ConnectionId, JobId>>;
+
   // A job that is not finished; its request, until it is started.
   struct Entry {
     std::unique_ptr<Job> job;
     JobRequest request;
+    OfClients::iterator of_client;
   };
 
   void start(JobId id);
-  void swap_words(JobRequest& request);
   void start_waiting();
   void give_way();
   void forget(JobId id);
@@ -102,7 +104,7 @@ class JobTable final : private JobSink {
   FairQueue<ConnectionId, JobId> queue_;
   std::unordered_map<JobId, Entry> jobs_;            // those that wait included
   std::map<JobId, std::unique_ptr<Job>> leftovers_;  // by age: finished, but a pipe is held or a kill is due
-  std::set<std::pair<ConnectionId, JobId>> by_client_;  // of jobs_
+  OfClients by_client_;                              // of jobs_
   RetireList<Job> retired_;
   AfterTurn dispatch_;
   YoungWindow young_;
