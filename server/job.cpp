@@ -101,7 +101,7 @@ void Job::child_started(pid_t pid, ChildStreams streams) {
   if (streams.in >= 0) input_.open(streams.in);
   start_deadlines();
   termination_.child_started();
-  send_signals();
+  if (!waiting_signals_.empty()) send_signals();
   if (listener_ != nullptr) listener_->job_started(id_, pid);
   for (const StdStream stream : {StdStream::out, StdStream::err})
     if ((early_stops_ & part_of(stream)) != 0) stop_output(stream);
