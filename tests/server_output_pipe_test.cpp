@@ -320,11 +320,13 @@ TEST_CASE_FIXTURE(RelayFixture, "output pipe: close() is the end of a pause") {
 }
 
 #ifdef F_GETPIPE_SZ
-TEST_CASE_FIXTURE(StoreFixture, "output pipe: one through which much is handed on is wider, and so are a few others") {
+TEST_CASE_FIXTURE(StoreFixture,
+                  "output pipe: one through which much is handed on is wider, and so are a few others") {
   struct Streamed {
     explicit Streamed(OutputStore& store) : pipe(store, quota, {[](std::size_t) {}, [] {}, [] {}}) {
       REQUIRE(uv_pipe(ends, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE) == 0);
-      pipe.open(ends[0], {[] { return kRelayBytes; }, [this](std::string_view bytes) { got += bytes.size(); }});
+      pipe.open(ends[0],
+                {[] { return kRelayBytes; }, [this](std::string_view bytes) { got += bytes.size(); }});
     }
     ~Streamed() { close(ends[1]); }
     int width() const { return fcntl(ends[1], F_GETPIPE_SZ); }
