@@ -52,7 +52,12 @@ class Timeout(SessionCase):
 
     def test_a_command_that_ends_in_time_leaves_its_background_processes_alone(self):
         """promise 19"""
-        command = self.run_line(self.client, "setsid -f sleep 1000 >/dev/null 2>&1; pgrep -n sleep", timeout_ms=60_000)
+        detached = "setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' & read x < {}"
+        gate = self.gate()
+        command = self.client.start(detached.format(gate), timeout_ms=60_000)
+        self.wait_for(self.client, lambda: command.stdout)
+        gate.open()
+        command.wait()
         self.assert_ended(command)
         pid = int(command.stdout)
         self.assertTrue(process.is_alive(pid))
