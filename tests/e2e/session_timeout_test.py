@@ -52,14 +52,11 @@ class Timeout(SessionCase):
 
     def test_a_command_that_ends_in_time_leaves_its_background_processes_alone(self):
         """promise 19"""
-        detached = "setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' & read x < {}"
-        gate = self.gate()
-        command = self.client.start(detached.format(gate), timeout_ms=60_000)
-        self.wait_for(self.client, lambda: command.stdout)
-        gate.open()
-        command.wait()
+        bell = self.bell()
+        detached = f"setsid sh -c 'echo $$ > {bell}; exec sleep 1000' > /dev/null 2>&1 &"
+        command = self.run_line(self.client, detached, timeout_ms=60_000)
         self.assert_ended(command)
-        pid = int(command.stdout)
+        (pid,) = map(int, bell.wait())
         self.assertTrue(process.is_alive(pid))
         os.kill(pid, 9)
         self.assertIsNone(command.end["survivors"])
