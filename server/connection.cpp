@@ -84,7 +84,7 @@ void Connection::command_finished(JobId id, JobResult result) {
 }
 
 void Connection::on_alloc(std::size_t, uv_buf_t* room) {
-  *room = uv_buf_init(context_.store.scratch(), kReadBytes);
+  *room = uv_buf_init(context_.store.scratch(), kRelayBytes);
 }
 
 void Connection::on_read(ssize_t count, const uv_buf_t* bytes) {
