@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace runwire {
 namespace {
@@ -10,6 +11,7 @@ constexpr std::string_view kReasonNames[] = {"exited",       "signal",    "timeo
                                              "output-limit", "cancelled", "client-gone", "shutdown"};
 
 constexpr std::size_t kShownBytes = 32;  // of a wrong value
+constexpr std::int64_t kRetryMs = 100;
 
 void write_milliseconds(JsonWriter& json, std::string_view key, std::optional<double> value) {
   if (value)
@@ -26,6 +28,12 @@ std::optional<Reason> reason_named(std::string_view name) {
   const auto* found = std::find(std::begin(kReasonNames), std::end(kReasonNames), name);
   if (found == std::end(kReasonNames)) return std::nullopt;
   return static_cast<Reason>(found - std::begin(kReasonNames));
+}
+
+ErrorReply error_reply(std::string_view name, std::string message) {
+  ErrorReply error{std::string(name), std::move(message), "", "", {}};
+  if (name == error_name::kBusy) error.retry_ms = kRetryMs;
+  return error;
 }
 
 void write_status(JsonWriter& json, const ExitStatus& status) {

@@ -49,6 +49,9 @@ struct ErrorReply {
   std::optional<std::int64_t> retry_ms;
 };
 
+// One of error_name and what to tell a person; of `busy` it says when it is worth trying again.
+ErrorReply error_reply(std::string_view name, std::string message);
+
 // `code` and `signal`, exactly one of them not null. Absent where neither is there.
 void write_status(JsonWriter& json, const ExitStatus& status);
 std::optional<ExitStatus> read_status(JsonFields& fields);

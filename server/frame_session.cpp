@@ -9,7 +9,6 @@
 namespace runwire {
 namespace {
 
-constexpr int kRetryMs = 100;
 constexpr std::size_t kRecentIds = 1024;
 constexpr std::size_t kWordBytes = 32;  // what a word of a start takes beside its bytes
 constexpr unsigned kTellMs = 3;         // so long the news of a start may wait for other news of the command
@@ -160,20 +159,18 @@ void FrameSession::take(Start start) {
 }
 
 ErrorReply FrameSession::objection_to(const Start& start) const {
-  const auto because = [](std::string_view error, std::string message) {
-    return ErrorReply{std::string(error), std::move(message), "", "", {}};
-  };
   if (by_id_.contains(start.id))
-    return because(error_name::kConflict, "a running command of this session has that id; choose another");
+    return error_reply(error_name::kConflict,
+                       "a running command of this session has that id; choose another");
   if (!start.unsupported.empty())
-    return because(error_name::kUnsupported,
-                   "this runwired does not know \"" + start.unsupported + "\" in a start; nothing was run");
+    return error_reply(error_name::kUnsupported, "this runwired does not know \"" + start.unsupported +
+                                                     "\" in a start; nothing was run");
   if (winding_up_)
-    return because(error_name::kShutdown, "runwired is shutting down and did not start this command");
-  if (payload_lost_) return because(error_name::kBusy, "too many long commands at once; try again later");
+    return error_reply(error_name::kShutdown, "runwired is shutting down and did not start this command");
+  if (payload_lost_) return error_reply(error_name::kBusy, "too many long commands at once; try again later");
   if (start.reply == ReplyForm::whole && whole_replies() >= context_.max_replies)
-    return because(error_name::kBusy,
-                   "too many whole replies of this session are to come; read some, or stream");
+    return error_reply(error_name::kBusy,
+                       "too many whole replies of this session are to come; read some, or stream");
   return {};
 }
 
@@ -204,14 +201,14 @@ void FrameSession::start(const Start& start, StartWords words, MemoryLease reque
   log::debug("command")
       .add("conn", static_cast<std::int64_t>(id_))
       .add("bytes", start.shell ? words.line : words.argv.front());
-  const auto busy = [](std::string message) {
-    return ErrorReply{std::string(error_name::kBusy), std::move(message), "", "", {}};
-  };
   MemoryLease input_memory(context_.inputs);
   if (start.takes_stdin && !input_memory.extend(kStdinWindowBytes))
-    return refuse(start.id, busy("too many commands with stdin at once; try again later"));
+    return refuse(start.id,
+                  error_reply(error_name::kBusy, "too many commands with stdin at once; try again later"));
   const auto job = context_.jobs.submit(id_, request_for(start, std::move(words)), this);
-  if (!job) return refuse(start.id, busy("too many commands wait already; try again later"));
+  if (!job)
+    return refuse(start.id,
+                  error_reply(error_name::kBusy, "too many commands wait already; try again later"));
   Command command{start.id,
                   start.reply,
                   start.takes_stdin,
@@ -286,11 +283,8 @@ void FrameSession::take(const Credit& credit) {
 void FrameSession::take(const Ping&) { output_.send(to_json(Pong{})); }
 
 void FrameSession::take(const Reserved& reserved) {
-  refuse(reserved.id, {std::string(error_name::kUnsupported),
-                       "this runwired does not know \"" + reserved.type + "\"",
-                       "",
-                       "",
-                       {}});
+  refuse(reserved.id,
+         error_reply(error_name::kUnsupported, "this runwired does not know \"" + reserved.type + "\""));
 }
 
 // --- what becomes of the commands ---
@@ -441,7 +435,6 @@ void FrameSession::quiet() {
 }
 
 void FrameSession::refuse(const std::string& id, ErrorReply error) {
-  if (error.error == error_name::kBusy) error.retry_ms = kRetryMs;
   output_.send(to_json(SessionError{id, std::move(error)}));
   if (!id.empty() && !by_id_.contains(id)) ended_.add(id);  // what was sent ahead for it is no error
 }
@@ -449,7 +442,7 @@ void FrameSession::refuse(const std::string& id, ErrorReply error) {
 void FrameSession::fail(std::string_view error, std::string message) {
   if (state_ == State::over) return;
   enter(State::over);
-  output_.send(to_json(SessionError{"", {std::string(error), std::move(message), "", "", {}}}));
+  output_.send(to_json(SessionError{"", error_reply(error, std::move(message))}));
   output_.uncork();
   context_.jobs.abandon(id_);  // however slowly the client takes that, or never
   over_due_ms_ = uv_now(context_.store.loop()) + kHelloMs;

@@ -46,12 +46,10 @@ std::string describe(const SpawnFailure& failure, JobWishes wishes) {
 }
 
 ErrorReply reply_to(const SpawnFailure& failure, JobWishes wishes) {
-  ErrorReply reply;
-  reply.error = failure.is_transient() ? error_name::kBusy : error_name::kSpawn;
-  reply.message = describe(failure, wishes);
+  ErrorReply reply =
+      error_reply(failure.is_transient() ? error_name::kBusy : error_name::kSpawn, describe(failure, wishes));
   reply.stage = failure.stage;
   reply.errno_name = uv_err_name(failure.error);
-  if (failure.is_transient()) reply.retry_ms = 100;
   return reply;
 }
 
@@ -172,8 +170,7 @@ void Job::on_output(std::size_t bytes) {
 void Job::on_log_progress() {
   for (const auto* log : {stdout_log_.get(), stderr_log_.get()}) {
     if (log == nullptr || log->failure().empty() || error_) continue;
-    error_ = ErrorReply{
-        std::string(error_name::kSpool), "the output could not be kept: " + log->failure(), "", "", {}};
+    error_ = error_reply(error_name::kSpool, "the output could not be kept: " + log->failure());
     end(Reason::output_limit, kKillGraceMs);
   }
   if (terms_.form == ReplyForm::whole) {

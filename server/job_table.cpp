@@ -133,11 +133,8 @@ void JobTable::end_all(Reason reason, unsigned grace_ms) {
 void JobTable::drop_queued() {
   while (!queue_.empty()) {
     JobResult refused;
-    refused.header.error = ErrorReply{std::string(error_name::kShutdown),
-                                      "runwired is shutting down and did not start this command",
-                                      "",
-                                      "",
-                                      {}};
+    refused.header.error =
+        error_reply(error_name::kShutdown, "runwired is shutting down and did not start this command");
     const auto [client, id] = queue_.pop();
     forget(id);
     clients_.command_finished(client, id, std::move(refused));

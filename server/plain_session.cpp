@@ -7,11 +7,6 @@
 #include "server/log.hpp"
 
 namespace runwire {
-namespace {
-
-constexpr int kRetryMs = 100;
-
-}  // namespace
 
 PlainSession::PlainSession(ConnectionId id, ByteChannel& channel, JobTable& jobs, OutputStore& store,
                            MemoryBudget& requests)
@@ -113,8 +108,7 @@ void PlainSession::command_finished(JobResult result) {
 
 void PlainSession::reply_error(std::string_view error, std::string message) {
   JobResult failed;
-  failed.header.error = ErrorReply{std::string(error), std::move(message), "", "", {}};
-  if (error == error_name::kBusy) failed.header.error->retry_ms = kRetryMs;
+  failed.header.error = error_reply(error, std::move(message));
   reply(std::move(failed));
 }
 

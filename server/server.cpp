@@ -165,7 +165,7 @@ void Server::turn_away(Connection& connection, std::string_view reason, std::str
                        std::string message) {
   turned_away_.insert(connection.id());  // else who tries again at once would be in his own way
   refusals_.refused(reason, connection.id(), "", uv_now(loop_));
-  ErrorReply reply{std::string(error), std::move(message), "", "", {}};
+  ErrorReply reply = error_reply(error, std::move(message));
   if (error == error_name::kBusy) reply.retry_ms = kFlushMs;
   connection.turn_away(reply);
   const std::size_t may_wait = std::clamp<std::size_t>(max_connections_ / 4, 1, kMaxTurnedAway);
