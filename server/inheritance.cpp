@@ -2,12 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <paths.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <initializer_list>
 
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -69,6 +72,25 @@ void tidy_signals() {
 #endif
 }
 
+void set_where_missing(const char* name, const char* value) { setenv(name, value, 0); }
+
+// A service manager or a container runtime starts a daemon without these, and programs that expect a login, such as
+// GNU parallel's far end, do nothing at all without a SHELL. The look-up may go to a network, hence only in need.
+void complete_environment() {
+  bool complete = true;
+  for (const char* name : {"HOME", "SHELL", "USER", "LOGNAME"})
+    complete = complete && getenv(name) != nullptr;
+  if (complete) return;
+  const passwd* user = getpwuid(geteuid());
+  if (user != nullptr) {
+    set_where_missing("HOME", user->pw_dir);
+    set_where_missing("USER", user->pw_name);
+    set_where_missing("LOGNAME", user->pw_name);
+  }
+  const bool has_shell = user != nullptr && user->pw_shell[0] != '\0';
+  set_where_missing("SHELL", has_shell ? user->pw_shell : _PATH_BSHELL);  // passwd(5): empty is /bin/sh
+}
+
 }  // namespace
 
 void tidy_inheritance() {
@@ -77,6 +99,7 @@ void tidy_inheritance() {
   close_others_on_exec();
   raise_descriptor_limit();
   tidy_signals();
+  complete_environment();
   pthread_atfork(nullptr, nullptr, restore_in_child);
 }
 

@@ -12,6 +12,7 @@ namespace runwire {
 // - descriptors 0-2 are open (on /dev/null where they were not), all others are closed on exec;
 // - RLIMIT_NOFILE is raised to its hard limit; children of fork() get the old soft limit back;
 // - SIGPIPE is ignored (libuv gives children the default), real-time signals are at their default;
+// - HOME, SHELL, USER and LOGNAME are set, where they were not, as sshd(8) does: from the user's entry in passwd(5);
 // - on Linux, a child is killed should this process die without having ended it (prctl(2), PR_SET_PDEATHSIG).
 void tidy_inheritance();
 

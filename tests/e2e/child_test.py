@@ -1,6 +1,7 @@
 """The process that a command becomes: what it inherits, what it does not, and how a failed start is told."""
 
 import os
+import pwd
 import resource
 import shutil
 import signal
@@ -111,6 +112,19 @@ class Child(DaemonCase):
         daemon = self.start(cwd=work, environment={"COLOUR": "green blue"})
         reply = self.connect(daemon.tcp).run('pwd; echo "$COLOUR"')
         self.assertEqual(reply.stdout, f"{os.path.realpath(work)}\ngreen blue\n".encode())
+
+    def test_it_has_the_variables_of_a_login_though_the_daemon_was_started_without_them(self):
+        """promise 13"""
+        missing = dict.fromkeys(("HOME", "SHELL", "USER", "LOGNAME"))
+        user = pwd.getpwuid(os.geteuid())
+        said = self.connect(self.start(environment=missing).tcp).run('echo "$HOME,$SHELL,$USER,$LOGNAME"').stdout.decode()
+        self.assertEqual(said, f"{user.pw_dir},{user.pw_shell},{user.pw_name},{user.pw_name}\n")
+
+    def test_variables_of_a_login_that_the_daemon_has_are_left_as_they_are(self):
+        """promise 13"""
+        daemon = self.start(environment={"HOME": "/h", "SHELL": "/s", "USER": "u", "LOGNAME": None})
+        said = self.connect(daemon.tcp).run('echo "$HOME,$SHELL,$USER,$LOGNAME"').stdout.decode()
+        self.assertEqual(said, f"/h,/s,u,{pwd.getpwuid(os.geteuid()).pw_name}\n")
 
     def test_it_starts_in_the_directory_that_an_option_names(self):
         work = self.path("work")

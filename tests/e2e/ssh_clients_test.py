@@ -37,11 +37,11 @@ def tree(directory):
 
 
 class SshCase(DaemonCase):
-    """`node1` to `node3` are all the same daemon."""
+    """`node1` to `node3` are all the same daemon, started as a service manager does: with next to no environment."""
 
     def setUp(self):
         super().setUp()
-        self.daemon = self.start()
+        self.daemon = self.start(environment=dict.fromkeys(("HOME", "SHELL", "USER", "LOGNAME")))
         config = pathlib.Path(self.path("config"), "runwire")
         config.mkdir(parents=True)
         entries = [f'[{name}]\naddress = "{self.daemon.tcp}"\n' for name in HOSTS]
