@@ -109,7 +109,7 @@ Status StdioRelay::take(const SessionEvent& event) {
                : settle(output->stream, output_.put(output->stream, output->off, event.bytes));
   if (const auto* started = std::get_if<Started>(&event.message)) {
     ending_.was_started = true;
-    if (options_.verbose) output_.say("started, process " + std::to_string(started->pid));
+    if (options_.verbose) output_.say("started, process " + std::to_string(started->pid.value_or(0)));
     return settle(StdStream::out, output_.tell(event.json));
   }
   return command_.has_exited() ? end(event) : Status(Ok{});

@@ -31,13 +31,16 @@ namespace error_name {
 inline constexpr std::string_view kBusy = "busy";          // try again, after retry_ms
 inline constexpr std::string_view kConflict = "conflict";  // the id is a command's already
 inline constexpr std::string_view kDenied = "denied";      // this peer may not run commands
-inline constexpr std::string_view kLimit = "limit";        // the request is larger than a limit
+inline constexpr std::string_view kExpired =
+    "expired";                                       // the id was a command's; nothing of it is kept any more
+inline constexpr std::string_view kLimit = "limit";  // the request is larger than a limit
 inline constexpr std::string_view kProtocol = "protocol";  // the peer's bytes make no request
 inline constexpr std::string_view kShutdown = "shutdown";  // the daemon is going away and starts nothing more
 inline constexpr std::string_view kSpawn = "spawn";  // the child could not be started; see stage and errno
 inline constexpr std::string_view kSpool = "spool";  // the output could be kept neither in memory nor on disk
 inline constexpr std::string_view kUnknown = "unknown";          // no command has that id
 inline constexpr std::string_view kUnsupported = "unsupported";  // this server cannot do what was asked
+inline constexpr std::string_view kUpgrade = "upgrade";  // the daemon goes on as another program: come back
 }  // namespace error_name
 
 // A failure of the server itself; no command's status comes with it.

@@ -30,6 +30,20 @@ Exit exit_of(const std::string& id, const JobResult& result) {
   return exit;
 }
 
+// To run the command without it would be something else than what was asked for.
+std::string_view unsupported_key(const Start& start) {
+  if (start.pty) return "pty";
+  if (start.keep_ms) return "keep_ms";
+  if (start.limits != CommandLimits{}) return "limits";
+  return start.full == Full::block ? "" : "full";
+}
+
+std::string_view verb_of(const Attach&) { return "attach"; }
+std::string_view verb_of(const Detach&) { return "detach"; }
+std::string_view verb_of(const Cancel&) { return "cancel"; }
+std::string_view verb_of(const Forget&) { return "forget"; }
+std::string_view verb_of(const Resize&) { return "resize"; }
+
 }  // namespace
 
 FrameSession::FrameSession(ConnectionId id, ByteChannel& channel, const Context& context)
@@ -162,8 +176,8 @@ ErrorReply FrameSession::objection_to(const Start& start) const {
   if (by_id_.contains(start.id))
     return error_reply(error_name::kConflict,
                        "a running command of this session has that id; choose another");
-  if (!start.unsupported.empty())
-    return error_reply(error_name::kUnsupported, "this runwired does not know \"" + start.unsupported +
+  if (const std::string_view key = unsupported_key(start); !key.empty())
+    return error_reply(error_name::kUnsupported, "this runwired does not know \"" + std::string(key) +
                                                      "\" in a start; nothing was run");
   if (winding_up_)
     return error_reply(error_name::kShutdown, "runwired is shutting down and did not start this command");
@@ -287,6 +301,12 @@ void FrameSession::take(const Reserved& reserved) {
          error_reply(error_name::kUnsupported, "this runwired does not know \"" + reserved.type + "\""));
 }
 
+template <class Verb> void FrameSession::take(const Verb& verb) {
+  take(Reserved{std::string(verb_of(verb)), verb.id, 0});
+}
+
+void FrameSession::take(const List&) { take(Reserved{"list", "", 0}); }
+
 // --- what becomes of the commands ---
 
 // That it is started waits a moment for what else there is to say of it: with a short command that is all, and the
@@ -336,7 +356,7 @@ void FrameSession::job_output(JobId id, StdStream stream, std::string_view bytes
   if (state_ == State::over || found == commands_.end()) return;
   Flow& flow = flow_of(found->second, stream);
   tell_started(found->second);
-  output_.send(to_json(Output{found->second.id, stream, flow.sent, bytes.size()}), bytes);
+  output_.send(to_json(Output{found->second.id, stream, flow.sent, bytes.size(), false}), bytes);
   flow.sent += bytes.size();
   if (window_) flow.window -= bytes.size();
 }

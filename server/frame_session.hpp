@@ -105,6 +105,8 @@ class FrameSession final : private JobListener {
   void take(const Ping& ping);
   void take(const Pong&) {}
   void take(const Reserved& reserved);
+  void take(const List& list);
+  template <class Verb> void take(const Verb& verb);
   void take(const Optional&) {}
 
   void begin_start();

@@ -185,6 +185,35 @@ void append_payload(std::string& text, std::uint64_t len) {
   if (len > 0) append_size(text, "len", len);
 }
 
+std::string size_of(PtySize size) {
+  return " size=" + std::to_string(size.rows) + "x" + std::to_string(size.cols);
+}
+
+void append_pty(std::string& text, const PtyWish& pty) {
+  text += " pty" + size_of(pty.size);
+  append(text, "term", pty.term);
+}
+
+void append_limits(std::string& text, const CommandLimits& limits) {
+  append(text, "cpu", limits.cpu_s);
+  append(text, "as", limits.as_bytes);
+  append(text, "nofile", limits.nofile);
+  append(text, "nproc", limits.nproc);
+  append(text, "fsize", limits.fsize_bytes);
+  append(text, "core", limits.core_bytes);
+  append(text, "nice", limits.nice);
+  append(text, "umask", limits.umask);
+}
+
+void append_kept(std::string& text, const KeptState& kept) {
+  text += " kept";
+  append_size(text, "stdout", kept.stdout_end);
+  append_size(text, "stderr", kept.stderr_end);
+  append_size(text, "stdin", kept.stdin_off);
+  append_size(text, "window", kept.stdin_window);
+  if (kept.stdin_ended) text += " eof";
+}
+
 // The words of `means` for each message of a session.
 struct Meaning {
   std::string operator()(const ClientHello& hello) const {
@@ -204,7 +233,10 @@ struct Meaning {
     if (start.linger != Linger::grace) append(text, "linger", std::string(name_of(start.linger)));
     append(text, "timeout_ms", start.timeout_ms);
     append(text, "idle_ms", start.idle_ms);
-    append(text, "unsupported", start.unsupported);
+    append(text, "keep_ms", start.keep_ms);
+    if (start.full != Full::block) append(text, "full", std::string(name_of(start.full)));
+    append_limits(text, start.limits);
+    if (start.pty) append_pty(text, *start.pty);
     append_payload(text, start.len);
     return text;
   }
@@ -220,6 +252,20 @@ struct Meaning {
     append(text, "signal", signal_name(signal.signal));
     return text;
   }
+  std::string operator()(const Resize& resize) const {
+    return named("resize", resize.id) + size_of(resize.size);
+  }
+  std::string operator()(const Attach& attach) const {
+    std::string text = named("attach", attach.id);
+    append(text, "stdout", attach.stdout_off);
+    append(text, "stderr", attach.stderr_off);
+    if (!attach.wants_output) text += " no-output";
+    return text;
+  }
+  std::string operator()(const Detach& detach) const { return named("detach", detach.id); }
+  std::string operator()(const Cancel& cancel) const { return named("cancel", cancel.id); }
+  std::string operator()(const Forget& forget) const { return named("forget", forget.id); }
+  std::string operator()(const List&) const { return "list"; }
   std::string operator()(const Stop& stop) const {
     std::string text = named("stop", stop.id);
     append_stream(text, stop.stream);
@@ -251,22 +297,54 @@ struct Meaning {
     append_size(text, "payload", hello.limits.payload);
     append_size(text, "depth", hello.limits.depth);
     append_size(text, "stdin_window", hello.limits.stdin_window);
+    append_size(text, "keep_ms", hello.limits.keep_ms);
     append_size(text, "ping_ms", hello.ping_ms);
     return text;
   }
   std::string operator()(const Started& started) const {
     std::string text = named("started", started.id);
-    append(text, "pid", std::optional(started.pid));
+    append(text, "pid", started.pid);
     if (started.existing) text += " existing";
+    if (started.kept) append_kept(text, *started.kept);
     return text;
   }
   std::string operator()(const Output& output) const {
     std::string text = named("output", output.id);
     append_stream(text, output.stream);
     append_size(text, "off", output.off);
+    if (output.replay) text += " replay";
     append_payload(text, output.len);
     return text;
   }
+  std::string operator()(const Gap& gap) const {
+    std::string text = named("gap", gap.id);
+    append_stream(text, gap.stream);
+    append_size(text, "from", gap.from);
+    append_size(text, "to", gap.to);
+    return text;
+  }
+  std::string operator()(const Detached& detached) const {
+    std::string text = named("detached", detached.id);
+    append(text, "reason", std::string(name_of(detached.reason)));
+    return text;
+  }
+  std::string operator()(const Forgotten& forgotten) const { return named("forgotten", forgotten.id); }
+  std::string operator()(const JobInfo& job) const {
+    std::string text = named("job", job.id);
+    append(text, "state", std::string(name_of(job.phase)));
+    append(text, "pid", job.pid);
+    append(text, "command", job.command);
+    append(text, "who", job.who);
+    append_size(text, "age_ms", job.age_ms);
+    append_size(text, "stdout", job.stdout_bytes);
+    append_size(text, "stderr", job.stderr_bytes);
+    append_size(text, "clients", job.clients);
+    append(text, "expires_ms", job.expires_ms);
+    if (job.status) append_status(text, *job.status);
+    if (job.reason) append(text, "reason", std::string(name_of(*job.reason)));
+    return text;
+  }
+  std::string operator()(const Listed& listed) const { return "listed jobs=" + std::to_string(listed.jobs); }
   std::string operator()(const Exit& exit) const {
     std::string text = named("exit", exit.id);
     append_status(text, exit.status);

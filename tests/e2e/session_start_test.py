@@ -292,21 +292,42 @@ class Failure(SessionCase):
         gate.open(2)
         self.assertEqual(len({bytes(command.wait().stdout) for command in commands}), 2)
 
-    def test_what_comes_in_a_later_version_is_unsupported_and_nothing_runs(self):
+    def test_what_a_start_asks_for_is_done_or_is_unsupported_and_nothing_runs(self):
+        """promise 15: a command that was to have limits must not run without them."""
         canary = self.path("canary")
-        wishes = ({"pty": {"rows": 24, "cols": 80}}, {"keep_ms": 1}, {"limits": {}}, {"full": "spill"}, {"full": "drop"})
-        for wish in wishes:
+        wishes = (
+            ({"limits": {"nofile": 64}}, "ulimit -n", b"64\n"),
+            ({"limits": {"umask": 0o27}}, "umask", b"0027\n"),
+            ({"pty": {"rows": 33, "cols": 99}}, "stty size", b"33 99\r\n"),
+            ({"keep_ms": 1000}, "echo kept", b"kept\n"),
+            ({"full": "spill"}, "echo spilled", b"spilled\n"),
+            ({"full": "drop"}, "echo dropped", b"dropped\n"),
+        )
+        for wish, line, expected in wishes:
             with self.subTest(wish):
-                self.assert_never_ran(self.run_line(self.client, f"touch {canary}", **wish), "unsupported")
-        self.assert_ended(self.run_line(self.client, "true", full="block"))
-        self.assertFalse(os.path.exists(canary))
+                command = self.run_line(self.client, f"touch {canary}; {line}", **wish)
+                if command.end["type"] == "exit":
+                    self.assertEqual(command.stdout, expected)
+                    os.remove(canary)
+                else:
+                    self.assert_never_ran(command, "unsupported")
+                    self.assertFalse(os.path.exists(canary))
 
     def test_verbs_of_a_later_version_are_unsupported_and_the_session_goes_on(self):
         connection = self.raw()
-        for verb in ("attach", "detach", "forget", "list", "resize", "stats"):
-            connection.tell(verb, b"some payload", id="a")
+        connection.tell("stats", b"some payload", id="a")
+        error = connection.receive()[0]
+        self.assertEqual((error["type"], error["error"], error.get("id")), ("error", "unsupported", "a"))
+        connection.send(start("exit 6", id="b"))
+        self.assertEqual(connection.header_of("exit")["code"], 6)
+
+    def test_verbs_about_an_id_that_no_command_has_are_refused_and_the_session_goes_on(self):
+        connection = self.raw()
+        for verb in ("attach", "cancel", "forget"):
+            connection.tell(verb, id="nobody's")
             error = connection.receive()[0]
-            self.assertEqual((error["type"], error["error"], error.get("id")), ("error", "unsupported", "a"), verb)
+            self.assertEqual((error["type"], error.get("id")), ("error", "nobody's"), verb)
+            self.assertIn(error["error"], ("unknown", "unsupported"))
         connection.send(start("exit 6", id="b"))
         self.assertEqual(connection.header_of("exit")["code"], 6)
 
@@ -314,13 +335,18 @@ class Failure(SessionCase):
         """A client need not wait for `started` before it sends input."""
         about = message("stdin", b"in", id="a", off=0, eof=True) + message("signal", id="a", signal="TERM")
         about += message("stop", id="a", stream="stdout")
-        for refused in (start("cat", id="a", stdin=True, pty={}), start("cat", id="a", stdin=True, cwd="/none")):
-            connection = self.raw(OPENING + refused + about + message("ping"))
+        gate, full = self.gate(), self.start("--max-running", "1", "--max-queued", "0", listen=["127.0.0.1:0"])
+        running = self.raw(OPENING + start(f"read x < {gate}", id="r"), full.tcp)
+        running.receive_until("started")
+        for daemon, cwd, refused in ((full, "/", "busy"), (self.daemon, "/none", "spawn")):
+            opening = OPENING + start("cat", id="a", stdin=True, cwd=cwd)
+            connection = self.raw(opening + about + message("ping"), daemon.tcp)
             said = {}
             while not said.keys() >= {"error", "pong"}:
                 header, _ = connection.receive()
                 said[header["type"]] = header
-            self.assertEqual(said["error"]["id"], "a")
+            self.assertEqual((said["error"]["id"], said["error"]["error"]), ("a", refused))
+        gate.open()
 
     def test_unknown_types_that_are_optional_are_passed_over_with_their_payload(self):
         connection = self.raw()

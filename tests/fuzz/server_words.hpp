@@ -83,6 +83,7 @@ class ServerWords {
   void take(const Ping&) {}
   void take(const Pong&) {}
   void take(const Optional&) { require(false, "a server says only what is known"); }
+  template <class News> void take(const News&) {}  // of kept commands
 
   bool is_session_ = false, has_hello_ = false, is_over_ = false;
   FrameReader reader_;
