@@ -1,9 +1,7 @@
-#include <sys/resource.h>
-
-#include <csignal>
 #include <cstring>
 
 #include "server/output_log.hpp"
+#include "tests/full_disk.hpp"
 #include "tests/job_fixture.hpp"
 
 using namespace runwire;
@@ -44,25 +42,6 @@ std::string pattern(std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>((i * 31) ^ (i >> 9));
   return bytes;
 }
-
-// No file may grow beyond so many bytes while this lives: a disk that fills up, without one.
-class FullDisk {
- public:
-  explicit FullDisk(rlim_t bytes) {
-    std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit tight = before_;
-    tight.rlim_cur = bytes;
-    REQUIRE(setrlimit(RLIMIT_FSIZE, &tight) == 0);
-  }
-  ~FullDisk() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, SIG_DFL);
-  }
-
- private:
-  rlimit before_{};
-};
 
 }  // namespace
 
