@@ -121,6 +121,8 @@ Signal read_signal_message(JsonFields& fields) {
 
 Resize read_resize(JsonFields& fields) {
   payload_of(fields, 0);
+  for (const std::string_view key : {"rows", "cols"})
+    if (!fields.is_set(key)) fields.fail(key, "is missing");
   return {needed_id(fields), read_size(fields)};
 }
 
