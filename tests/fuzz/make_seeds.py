@@ -29,15 +29,24 @@ def session_from_client():
         message("stop", id="a", stream="stdout"),
         message("credit", id="a", stream="stderr", bytes=65536),
         message("ping"), message("pong"),
-        message("list", b"?", id="a"),
+        message("list"),
         message("news", b"\0\xff", optional=True),
         message("start", b"x\0", id="c", argc=1, pty={"rows": 24}, full="spill", keep_ms=5, limits={}),
+        message("start", b"sleep 1", shell=True, id="k", full="drop", keep_ms=60000, pty={"term": "xterm", "cols": 132},
+                limits={"cpu": 1, "as": 1 << 30, "nofile": 64, "nproc": 9, "fsize": 5, "core": 0, "nice": 19, "umask": 63}),
+        message("attach", id="k", stdout=0, stderr=1 << 40),
+        message("attach", id="k", output=False),
+        message("detach", id="k"), message("forget", id="k"), message("cancel", id="a"),
+        message("resize", id="a", rows=50, cols=132),
+        message("stats", b"?", id="a"),
     ]  # fmt: skip
 
 
 def session_from_server():
     """Every message that a server can send."""
-    limits = {"header": 65535, "payload": 1 << 20, "depth": 8, "stdin_window": 1 << 18}
+    limits = {"header": 65535, "payload": 1 << 20, "depth": 8, "stdin_window": 1 << 18, "keep_ms": 86400000}
+    kept = {"stdout": 5, "stderr": 0, "stdin": 3, "window": 1000, "eof": False}
+    counts = {"age_ms": 1, "stdout": 5, "stderr": 0, "clients": 1}
     usage = {"wall_ms": 1.5, "user_ms": 0.25, "sys_ms": None, "max_rss_kb": 1792}
     end = {"code": 0, "signal": None, "core": False, "reason": "exited", "truncated": False, "cut": False}
     end |= {"survivors": None, "usage": usage}
@@ -53,7 +62,16 @@ def session_from_server():
         message("stop", id="a", stream="stdin"),
         message("credit", id="a", stream="stdin", bytes=65536),
         message("ping"), message("pong"),
-        message("gap", b"later", optional=True),
+        message("news", b"later", optional=True),
+        message("started", id="k", pid=None, existing=True, kept=kept),
+        message("output", b"hello", id="k", stream="stdout", off=0, replay=True),
+        message("gap", id="k", stream="stderr", **{"from": 0, "to": 1 << 40}),
+        message("detached", id="k", reason="slow"), message("forgotten", id="k"),
+        message("job", id="k", state="waiting", pid=None, command="ls", who="unix", **counts),
+        message("job", id="k", state="finished", pid=7, command="ls", who="", expires_ms=5, **end, **counts),
+        message("listed", jobs=2),
+        message("error", id="k", error="expired", message="gone"),
+        message("error", error="upgrade", message="come back"),
     ]  # fmt: skip
 
 
@@ -147,8 +165,31 @@ def connection():
     yield "wind-up", begin + say_messages(line) + TURN + WIND_UP + say_messages(whole) + TURN + leave(0) + HEAR
     yield "conflict", begin + say_messages(line, line, message("signal", id="a", signal="TERM")) + TURN + leave(0) + HEAR
     yield "every", begin + say_messages(*session_from_client()[1:]) + TURN + HEAR + leave(0) + leave(1) + leave(2) + HEAR
+    yield from kept_commands(begin, slow)
     for number, each in enumerate(session_from_client()):
         yield f"one-{number}", begin + say_messages(line, reading.replace(b'"a"', b'"b"'), each) + TURN + leave(0) + HEAR
+
+
+def kept_commands(begin, slow):
+    kept, attach = start("cat", id="k", stdin=True, keep_ms=1000), message("attach", id="k", stdout=0, stderr=0)
+    wants = [kept.replace(b'"keep_ms"', b'"full":"%s","keep_ms"' % full) for full in (b"block", b"spill", b"drop")]
+    running = [opening + say_messages(each) + TURN for opening in (begin, slow) for each in wants]
+    for number, opening in enumerate(running):
+        yield f"kept-{number}", opening + output(0, 0, 255) * 4 + TURN + HEAR + output(0, 1) + TURN + leave(0) + HEAR
+    yield "kept-again", running[0] + output(0, 0) + TURN + say_messages(kept) + TURN + HEAR + leave(0) + HEAR
+    yield "kept-conflict", running[0] + say_messages(start("other", id="k", keep_ms=1000)) + TURN + HEAR
+    away = running[0] + output(0, 0) + TURN + say_messages(message("detach", id="k")) + TURN + HEAR
+    yield "kept-away", away + output(0, 0) + TURN + say_messages(attach) + TURN + HEAR + output(0, 0) + leave(0) + HEAR
+    yield "kept-over", away + leave(0) + TURN + say_messages(attach, attach, message("forget", id="k"), attach) + TURN + HEAR
+    yield "kept-tail", away + say_messages(message("attach", id="k", output=False)) + output(0, 0) + leave(0) + HEAR
+    yield "kept-stdin", running[0] + say_messages(message("stdin", b"in", id="k", off=0), message("detach", id="k"), attach,
+        message("stdin", b"input", id="k", off=0), message("stdin", id="k", off=5, eof=True)) + TURN + read_input(0) + leave(0) + HEAR  # fmt: skip
+    yield "kept-cancel", away + say_messages(message("cancel", id="k"), message("signal", id="k", signal="INT")) + TURN + leave(0) + HEAR
+    yield "kept-list", running[0] + say_messages(message("list")) + TURN + HEAR + leave(0) + say_messages(message("list")) + TURN + HEAR
+    yield "kept-gone", running[0] + output(0, 0) + CLOSE
+    yield "kept-waits", begin + say_messages(*(kept.replace(b'"k"', b'"%d"' % i) for i in range(8)), message("attach", id="7")) + TURN + HEAR + leave(0) + HEAR
+    yield "kept-wind-up", running[0] + WIND_UP + TURN + leave(0) + HEAR
+    yield "recorded", slow + say_messages(start("x", id="a", full="drop")) + TURN + output(0, 0, 255) * 9 + TURN + leave(0) + HEAR
 
 
 def write(target, seeds):

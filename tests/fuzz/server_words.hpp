@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "proto/frame_reader.hpp"
 #include "proto/message.hpp"
@@ -30,8 +32,14 @@ class ServerWords {
   }
 
  private:
+  // One stream of a command, as it has been heard.
+  struct Heard {
+    std::optional<std::uint64_t> place;  // where the next byte lies; absent: where the client had it begin
+    std::uint64_t replayed_to = 0;       // what lies before is a replay
+  };
   struct Command {
-    std::uint64_t out = 0, err = 0;  // bytes heard
+    Heard out, err;
+    bool has_pid = true;
   };
 
   std::uint64_t take_header(std::string_view json) {
@@ -53,22 +61,58 @@ class ServerWords {
     has_hello_ = true;
   }
   void take(const Started& started) {
-    require(running_.emplace(started.id, Command{}).second, "a command starts once");
+    const auto [found, is_new] = running_.try_emplace(started.id);
+    Command& command = found->second;
+    require(is_new || !command.has_pid, "a command starts once, and is followed once");
+    command.has_pid = started.pid.has_value();
+    require(command.has_pid || started.existing, "who has started a command hears of it when it runs");
+    require(!started.existing || started.kept || !is_new, "it is told how a kept command stands");
+    if (!is_new) return;
+    command.out = heard_from(started, &KeptState::stdout_end);
+    command.err = heard_from(started, &KeptState::stderr_end);
+  }
+  static Heard heard_from(const Started& started, std::uint64_t KeptState::*end) {
+    if (!started.existing) return {0, 0};
+    return {std::nullopt, (*started.kept).*end};
+  }
+  Heard& heard_of(const std::string& id, StdStream stream) {
+    const auto found = running_.find(id);
+    require(found != running_.end(), "output belongs to a command that was started");
+    return stream == StdStream::out ? found->second.out : found->second.err;
   }
   void take(const Output& output) {
-    const auto found = running_.find(output.id);
-    require(found != running_.end(), "output belongs to a command that was started");
-    auto& heard = output.stream == StdStream::out ? found->second.out : found->second.err;
-    require(output.off == heard && output.len > 0, "output has no gap");
-    heard += output.len;
+    Heard& heard = heard_of(output.id, output.stream);
+    require(output.off == heard.place.value_or(output.off) && output.len > 0, "output has no gap");
+    heard.place = output.off + output.len;
+    require(output.replay == (output.off < heard.replayed_to), "what was there before is a replay");
+    require(!output.replay || *heard.place <= heard.replayed_to, "a frame is a replay or it is none");
+  }
+  void take(const Gap& gap) {
+    Heard& heard = heard_of(gap.id, gap.stream);
+    require(gap.from == heard.place.value_or(gap.from), "a gap begins where the last byte was");
+    heard.place = gap.to;
   }
   void take(const Exit& exit) {
     require(exit.reason.has_value(), "an exit has a reason that is known");
     const auto found = running_.find(exit.id);
     if (found == running_.end()) return;  // its reply is whole
-    const bool is_all = exit.stdout_bytes == found->second.out && exit.stderr_bytes == found->second.err;
+    const Command& command = found->second;
+    const bool is_all = exit.stdout_bytes == command.out.place.value_or(exit.stdout_bytes) &&
+                        exit.stderr_bytes == command.err.place.value_or(exit.stderr_bytes);
     require(is_all && exit.len == 0, "exit comes after the last byte");
     running_.erase(found);
+  }
+  void take(const Detached& detached) {
+    require(running_.erase(detached.id) == 1, "who is detached has followed");
+  }
+  void take(const Forgotten&) {}
+  void take(const JobInfo& job) {
+    ++listed_;
+    require(job.status.has_value() <= (job.phase == JobPhase::finished), "only what is over has a status");
+    require(job.expires_ms.has_value() == (job.phase == JobPhase::finished), "only what is over expires");
+  }
+  void take(const Listed& listed) {
+    require(listed.jobs == std::exchange(listed_, 0), "a list is as long as it says");
   }
   void take(const SessionError& error) {
     const bool is_about_one = !error.id.empty() || error.error.error == error_name::kUnsupported ||
@@ -83,11 +127,11 @@ class ServerWords {
   void take(const Ping&) {}
   void take(const Pong&) {}
   void take(const Optional&) { require(false, "a server says only what is known"); }
-  template <class News> void take(const News&) {}  // of kept commands
 
   bool is_session_ = false, has_hello_ = false, is_over_ = false;
   FrameReader reader_;
-  std::map<std::string, Command> running_;
+  std::map<std::string, Command> running_;  // that the client has started or follows
+  std::uint64_t listed_ = 0;                // since the last list ended
 };
 
 }  // namespace runwire::fuzz
