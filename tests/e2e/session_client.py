@@ -3,10 +3,11 @@
     with Session("127.0.0.1:8098") as session:
         command = session.start("sort", stdin=True)  # a line for the shell; a list would be an argv
         command.write(b"b\\na\\n", eof=True)
-        for stream, piece in command.output():  # as it comes
-            print(stream, piece)
-        both = [session.start(["ping", "-c1", host], reply="whole") for host in hosts]  # side by side
-        print([(command.wait().end["code"], command.stdout) for command in both])
+        print([*command.output()])  # as it comes
+        kept = session.start("make", id="make-17", keep_ms=600000)
+    with Session("127.0.0.1:8098") as session:  # it went on
+        print(session.attach("make-17", stdout=kept.got["stdout"]).wait().end["code"])
+        session.send("forget", id="make-17")  # or "list"; and receive() gives the answers
 """
 
 import contextlib
@@ -32,19 +33,26 @@ class Session(contextlib.AbstractContextManager):
         self.hello, _ = self.receive()
 
     def __exit__(self, *_):
-        self.link.close()  # this ends the commands that still run
+        self.link.close()  # this ends the commands that still run, but for kept ones
 
     def start(self, what, environment=None, stdin=False, **options):
-        """`options`: cwd, clear_env, reply, linger, timeout_ms, idle_ms and id, as in the protocol."""
-        command = Command(self, options.pop("id", None) or f"c{next(self.ids)}")
-        self.commands[command.id] = command
+        """`options`: cwd, clear_env, reply, linger, timeout_ms, keep_ms and so on, and id, as in the protocol."""
+        command = Command(self, options.pop("id", None) or f"c{next(self.ids)}", 0, 0)
         is_line = isinstance(what, (str, bytes))
         words = [what] if is_line else [*what]
         options |= {"shell": True} if is_line else {"argc": len(words)}
         words += [f"{name}={value}" for name, value in (environment or {}).items()]
-        payload = b"".join(word + b"\0" if isinstance(word, bytes) else f"{word}\0".encode() for word in words)
-        payload = payload[:-1] if is_line and not environment else payload
+        payload = b"\0".join(word if isinstance(word, bytes) else word.encode() for word in words)
+        payload += b"" if is_line and not environment else b"\0"
         self.send("start", payload, id=command.id, envc=len(environment or {}), stdin=stdin, **options)
+        return command
+
+    def attach(self, name, stdout=0, stderr=0, **options):
+        """Follows a kept command of whose output so much is there already; None: from its end on."""
+        command = Command(self, name, stdout, stderr)
+        self.send("attach", id=name, stdout=stdout, stderr=stderr, **options)
+        while not command.kept and not command.end:
+            self.receive()
         return command
 
     def send(self, kind, payload=b"", **fields):
@@ -86,63 +94,69 @@ class Session(contextlib.AbstractContextManager):
 
 
 class Command:
-    def __init__(self, session, name):
-        self.session, self.id, self.pid = session, name, None
-        self.end = None  # the exit record, or the error that says why it never ran
+    def __init__(self, session, name, stdout, stderr):
+        self.session, self.id, self.pid, self.kept = session, name, None, None
+        self.end = None  # the exit record, the error that says why it never ran, or `detached`
         self.stdout, self.stderr = bytearray(), bytearray()  # what wait() has collected
-        self.pieces, self.got = [], {"stdout": 0, "stderr": 0}
+        self.pieces, self.gaps, self.got = [], [], {"stdout": stdout, "stderr": stderr}
         self.sent, self.allowed, self.takes_stdin = 0, session.hello["limits"]["stdin_window"], True
+        session.commands[name] = self
 
     def on_message(self, header, payload):
         kind = header["type"]
         if kind == "started":
             self.pid = header["pid"]
+            if header["existing"] and "kept" in header:
+                self.kept = header["kept"]
+                self.sent, self.takes_stdin = self.kept["stdin"], not self.kept["eof"]
+                self.allowed = self.sent + self.kept["window"]
         elif kind == "output":
-            self.add(header["stream"], header["off"], payload)
+            self.add(header["stream"], header["off"], header["off"] + len(payload), payload)
+        elif kind == "gap":
+            self.gaps.append((header["stream"], header["from"], header["to"]))
+            self.add(*self.gaps[-1])
         elif kind == "credit":
             self.allowed += header["bytes"]
         elif kind == "stop":
             self.takes_stdin = False
-        elif kind in ("exit", "error"):
+        elif kind in ("exit", "detached") or kind == "error" and (not self.pid or header["error"] == "spawn"):
             self.end = self.session.commands.pop(self.id) and header
         if payload and kind == "exit":  # reply="whole"
-            self.add("stdout", 0, payload[: header["stdout"]])
-            self.add("stderr", 0, payload[header["stdout"] :])
-        if kind == "exit" and self.got != {stream: header[stream] for stream in self.got}:
+            self.add("stdout", 0, header["stdout"], payload[: header["stdout"]])
+            self.add("stderr", 0, header["stderr"], payload[header["stdout"] :])
+        if kind == "exit" and any(got not in (None, header[stream]) for stream, got in self.got.items()):
             raise ConnectionError(f"output was lost: {self.got} of {header}")
 
-    def add(self, stream, offset, piece):
-        if offset != self.got[stream]:
-            raise ConnectionError(f"{stream}: byte {offset} came where {self.got[stream]} was due")
-        self.got[stream] += len(piece)
+    def add(self, stream, start, end, piece=b""):
+        if start != self.got[stream] is not None:
+            raise ConnectionError(f"{stream}: byte {start} came where {self.got[stream]} was due")
+        self.got[stream] = end
         self.pieces.append((stream, piece))
 
     def write(self, data=b"", eof=False):
         """Returns when all of it is on its way. What the command does not take is dropped."""
         while (data or eof) and self.takes_stdin and not self.end:
             size = min(len(data), self.allowed - self.sent, self.session.hello["limits"]["payload"])
-            if data and not size:
+            if size or not data:
+                self.tell("stdin", data[:size], off=self.sent, eof=eof and size == len(data))
+                data, eof, self.sent = data[size:], eof and size < len(data), self.sent + size
+            else:
                 self.session.receive()
-                continue
-            piece, data, off = data[:size], data[size:], self.sent
-            self.sent += size
-            self.tell("stdin", piece, off=off, eof=eof and not data)
-            eof = eof and bool(data)
 
     def tell(self, kind, payload=b"", **fields):
-        """tell("signal", signal="INT"), or tell("stop", stream="stdout"): nobody wants more of it."""
+        """tell("signal", signal="INT"), tell("cancel"), tell("detach"), tell("stop", stream="stdout"), ..."""
         self.session.send(kind, payload, id=self.id, **fields)
 
     def output(self):
         """(stream, bytes) as they come, up to the command's end."""
         while self.pieces or not self.end:
-            if self.pieces:
-                stream, piece = self.pieces.pop(0)
-                yield stream, piece
-                if self.session.window and not self.end:
-                    self.tell("credit", stream=stream, bytes=len(piece))
-            else:
+            if not self.pieces:
                 self.session.receive()
+                continue
+            stream, piece = self.pieces.pop(0)
+            yield stream, piece
+            if self.session.window and piece and not self.end:
+                self.tell("credit", stream=stream, bytes=len(piece))
 
     def wait(self):
         for stream, piece in self.output():
