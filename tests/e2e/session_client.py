@@ -106,7 +106,7 @@ class Command:
         kind = header["type"]
         if kind == "started":
             self.pid = header["pid"]
-            if header["existing"] and "kept" in header:
+            if header["existing"] and not self.kept:
                 self.kept = header["kept"]
                 self.sent, self.takes_stdin = self.kept["stdin"], not self.kept["eof"]
                 self.allowed = self.sent + self.kept["window"]
