@@ -112,7 +112,9 @@ class Stage : private JobClients {
     if (bytes.empty()) return;
     if (!has_begun_) begin(bytes.front() == '\0');
     has_begun_ = true;
-    if (client_.get() >= 0) (void)!::send(client_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (client_.get() < 0) return;
+    const ssize_t sent = ::send(client_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent > 0) words_.said(bytes.substr(0, static_cast<std::size_t>(sent)));
   }
 
   void say_frame(Script& script) {

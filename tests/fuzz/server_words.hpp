@@ -1,9 +1,11 @@
 // Reads what a daemon says to one client, and holds it to the protocol.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +21,20 @@ class ServerWords {
  public:
   // Which of the two conversations it is; known before anything is heard.
   void choose(bool is_session) { is_session_ = is_session; }
+
+  // What the client says: of what it stops it need not hear all.
+  void said(std::string_view bytes) {
+    const std::size_t of_preface = std::min(preface_left_, bytes.size());
+    preface_left_ -= of_preface;
+    if (!is_session_ || !is_understood_) return;
+    client_.feed(bytes.substr(of_preface));
+    while (is_understood_) {
+      const Piece piece = client_.next();
+      if (piece.kind == Piece::need_more) return;
+      if (piece.kind == Piece::header) client_.expect_payload(take_client_header(piece.bytes));
+      is_understood_ = is_understood_ && piece.kind != Piece::broken;
+    }
+  }
 
   void hear(std::string_view bytes) {
     require(bytes.empty() || !is_over_, "nothing follows the error that ends a session");
@@ -41,6 +57,14 @@ class ServerWords {
     Heard out, err;
     bool has_pid = true;
   };
+
+  std::uint64_t take_client_header(std::string_view json) {
+    const auto message = parse_client_message(json);
+    is_understood_ = message.ok();
+    if (!message) return 0;
+    if (const auto* stop = std::get_if<Stop>(&*message)) stopped_.insert(stop->id);
+    return payload_bytes(*message);
+  }
 
   std::uint64_t take_header(std::string_view json) {
     require(!is_over_, "nothing follows the error that ends a session");
@@ -96,10 +120,11 @@ class ServerWords {
     require(exit.reason.has_value(), "an exit has a reason that is known");
     const auto found = running_.find(exit.id);
     if (found == running_.end()) return;  // its reply is whole
-    const Command& command = found->second;
-    const bool is_all = exit.stdout_bytes == command.out.place.value_or(exit.stdout_bytes) &&
-                        exit.stderr_bytes == command.err.place.value_or(exit.stderr_bytes);
-    require(is_all && exit.len == 0, "exit comes after the last byte");
+    const std::uint64_t out = found->second.out.place.value_or(exit.stdout_bytes);
+    const std::uint64_t err = found->second.err.place.value_or(exit.stderr_bytes);
+    require(out <= exit.stdout_bytes && err <= exit.stderr_bytes, "exit counts what was heard");
+    const bool is_all = out == exit.stdout_bytes && err == exit.stderr_bytes;
+    require((is_all || stopped_.contains(exit.id)) && exit.len == 0, "exit comes after the last byte");
     running_.erase(found);
   }
   void take(const Detached& detached) {
@@ -132,6 +157,12 @@ class ServerWords {
   FrameReader reader_;
   std::map<std::string, Command> running_;  // that the client has started or follows
   std::uint64_t listed_ = 0;                // since the last list ended
+
+  // Of the client.
+  FrameReader client_;
+  std::size_t preface_left_ = kPreface.size();
+  bool is_understood_ = true;  // so far
+  std::set<std::string> stopped_;
 };
 
 }  // namespace runwire::fuzz
