@@ -292,10 +292,11 @@ void RecordCursor::acknowledge(std::uint64_t place) {
   record_.reconsider();
 }
 
+// Room comes from the oldest bytes, unless it is memory that lacks and some is on its way to disk.
 bool RecordCursor::holds_up() const {
-  if (!record_.is_stalled_ || record_.is_room_due_ || acknowledged_ > record_.begin()) return false;
   const bool waits_for_disk = record_.is_writing_ && record_.held() < record_.capacity_;
-  return !waits_for_disk && acknowledged_ == record_.acknowledged();
+  const bool is_waited_for = record_.is_stalled_ && !record_.is_room_due_ && !waits_for_disk;
+  return is_waited_for && acknowledged_ <= record_.begin();
 }
 
 // The block stays where it is until the thread is done, even where record and cursor are gone by then.

@@ -309,6 +309,17 @@ TEST_CASE_FIXTURE(RecordFixture, "output record: a cursor is told once of what c
   CHECK(reader.told == 2);
 }
 
+TEST_CASE_FIXTURE(RecordFixture, "output record: a cursor that has found it by itself is not told") {
+  make(Full::block);
+  int told = 0;
+  RecordCursor cursor(*record, 0, [&] { ++told; });
+  CHECK(cursor.peek().empty());
+  append(10);
+  CHECK(cursor.peek().size() == 10);
+  run_turns();
+  CHECK(told == 0);
+}
+
 TEST_CASE_FIXTURE(RecordFixture, "output record: who is told may end what tells it") {
   make(Full::block);
   std::unique_ptr<RecordCursor> cursor;
@@ -410,6 +421,47 @@ TEST_CASE_FIXTURE(RecordFixture,
   REQUIRE(run_until([&] { return told_room == 1; }));
   write(kBlockBytes);
   check_all();
+}
+
+TEST_CASE_FIXTURE(RecordFixture,
+                  "output record: on a full disk a reader holds up spill until it acknowledges") {
+  make_arena(4 * kBlockBytes);
+  make(Full::spill, 16 << 20);
+  write(4 * kBlockBytes + kRecordMemoryBytes + kPagingMemoryBytes);
+  settle();
+  told_room = 0;
+  Reader reader(*record, 0);
+  CHECK(record->room() == 0);
+  CHECK(reader.cursor.holds_up());
+  read_all(reader);
+  CHECK(reader.cursor.holds_up());
+  reader.acknowledge();
+  CHECK(record->begin() == kBlockBytes);
+  CHECK(told_room == 0);  // what was given up is still to be given back to the disk, and taken again
+  CHECK_FALSE(reader.cursor.holds_up());
+  REQUIRE(run_until([&] { return told_room == 1; }));
+  CHECK(record->room() == kBlockBytes);
+  CHECK(record->begin() == kBlockBytes);
+}
+
+TEST_CASE_FIXTURE(RecordFixture, "output record: nobody holds up what waits for the disk alone") {
+  make(Full::spill, 16 << 20);
+  const Reader reader(*record, 0);
+  while (const std::size_t room = record->room()) append(room);
+  CHECK_FALSE(record->is_idle());
+  CHECK_FALSE(reader.cursor.holds_up());
+  REQUIRE(run_until([&] { return told_room == 1; }));
+  CHECK(record->room() > 0);
+}
+
+TEST_CASE_FIXTURE(RecordFixture, "output record: a finished one tells nobody of room") {
+  make(Full::block);
+  append(1 << 20);
+  CHECK(record->room() == 0);
+  const Reader from_now_on(*record, record->end());  // so there is room
+  record->finish();
+  run_turns();
+  CHECK(told_room == 0);
 }
 
 TEST_CASE_FIXTURE(RecordFixture, "output record: a disk that fails loses nothing, and is tried again") {
