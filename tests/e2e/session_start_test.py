@@ -324,9 +324,9 @@ class Failure(SessionCase):
     def test_verbs_about_an_id_that_no_command_has_are_refused_and_the_session_goes_on(self):
         connection = self.raw()
         for verb in ("attach", "cancel", "forget"):
-            connection.tell(verb, id="nobody's")
+            connection.tell(verb, id=f"not to {verb}")
             error = connection.receive()[0]
-            self.assertEqual((error["type"], error.get("id")), ("error", "nobody's"), verb)
+            self.assertEqual((error["type"], error.get("id")), ("error", f"not to {verb}"))
             self.assertIn(error["error"], ("unknown", "unsupported"))
         connection.send(start("exit 6", id="b"))
         self.assertEqual(connection.header_of("exit")["code"], 6)
