@@ -40,27 +40,37 @@ class ProcessTable {
   std::uint64_t looks() const { return looks_; }      // so far
   const std::vector<Process>& all() const { return all_; }
   const Process* find(pid_t pid) const;
-  std::vector<std::size_t> children_of(pid_t pid) const;  // places in all()
+  // Places in all().
+  std::vector<std::size_t> children_of(pid_t pid) const;
+  std::vector<std::size_t> led_by(pid_t pid) const;  // it, its group and its session; perhaps more than once
 
-  // The word NAME=VALUE by kMarkName in its environment as it was at its exec; empty where there is none, or where we
-  // may not read it. Read when it is asked for, so it may already be another process's; and once for each process,
-  // because who is marked once belongs to the command also where it has a new environment since.
-  // REQUIRES: place < all().size()
-  const std::string& mark_of(std::size_t place);
+  // Those that have this word NAME=VALUE by kMarkName in their environment as it was at their exec. It is read when
+  // somebody asks, so it may already be another process's; and once for each process, because who is marked once belongs
+  // to the command also where it has a new environment since. Strangers are not asked, where it is known who they are.
+  std::vector<std::size_t> marked(std::string_view mark);
+
+  // Somebody can't tell: between two programs, in the middle of an exec, a process has no environment. A later look will
+  // tell. REQUIRES: marked() was called since the last look.
+  bool has_undecided() const { return has_undecided_; }
 
   // Asks again: this very process has not ended.
   static bool still_lives(const Process& process);
 
  private:
-  enum class Knowledge { none, until_next_look, lasting };
+  // `between_programs` and `unreadable` are asked again after the next look.
+  enum class Knowledge { none, between_programs, unreadable, lasting };
   struct Mark {
     Knowledge known = Knowledge::none;
     std::string word = {};
   };
 
+  using Index = std::vector<std::pair<pid_t, std::size_t>>;
+
   void walk();
   void sort();
+  void ask_marks();
   void keep_marks(const std::vector<Process>& before, std::vector<Mark> marks);
+  static Mark read_mark(pid_t pid);
 
   bool is_known_ = false;
   std::uint64_t seen_at_ = 0;
@@ -68,7 +78,10 @@ class ProcessTable {
   std::uint64_t cost_ = 0;    // in nanoseconds, of the walk and of the environments
   std::vector<Process> all_;  // by pid
   std::vector<Mark> marks_;   // by the same places
-  std::vector<std::pair<pid_t, std::size_t>> by_parent_;
+  Index by_parent_, by_leader_;
+  bool has_asked_ = false;  // for the marks, since the last look
+  std::vector<std::pair<std::string_view, std::size_t>> by_mark_;
+  bool has_undecided_ = false;
 };
 
 }  // namespace runwire

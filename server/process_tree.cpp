@@ -13,45 +13,10 @@
 #endif
 
 #include "server/descriptor.hpp"
+#include "server/process_family.hpp"
 
 namespace runwire {
 namespace {
-
-// Members by their places in the table, with all that descends from them.
-class Members {
- public:
-  explicit Members(const ProcessTable& table) : table_(table), is_member_(table.all().size(), false) {}
-
-  bool has(std::size_t place) const { return is_member_[place]; }
-
-  void add(std::size_t place) {
-    take(place);
-    while (!unvisited_.empty()) {
-      const std::size_t parent = unvisited_.back();
-      unvisited_.pop_back();
-      for (const std::size_t child : table_.children_of(table_.all()[parent].pid)) take(child);
-    }
-  }
-
-  std::vector<Process> living() const {
-    std::vector<Process> living;
-    for (std::size_t place = 0; place < is_member_.size(); ++place)
-      if (is_member_[place] && table_.all()[place].is_alive) living.push_back(table_.all()[place]);
-    return living;
-  }
-
- private:
-  void take(std::size_t place) {
-    const pid_t pid = table_.all()[place].pid;
-    if (is_member_[place] || pid == 1 || pid == getpid()) return;
-    is_member_[place] = true;
-    unvisited_.push_back(place);
-  }
-
-  const ProcessTable& table_;
-  std::vector<bool> is_member_;
-  std::vector<std::size_t> unvisited_;
-};
 
 int open_process(pid_t pid) {
 #ifdef SYS_pidfd_open
@@ -99,22 +64,19 @@ bool ProcessTree::owns_number(const ProcessTable& table) const {
   return !may_be_given_away || table.find(group_.leader()) == nullptr;
 }
 
-std::vector<Process> ProcessTree::find(ProcessTable& table) const {
-  Members members(table);
-  const std::vector<Process>& all = table.all();
-  const pid_t leader = owns_number(table) ? group_.leader() : -1;
-  for (std::size_t place = 0; place < all.size(); ++place)
-    if (all[place].pid == leader || all[place].group == leader || all[place].session == leader)
-      members.add(place);
-  for (std::size_t place = 0; place < all.size() && !mark_.empty(); ++place)
-    if (!members.has(place) && table.mark_of(place) == mark_) members.add(place);
-  return members.living();
+ProcessTree::Found ProcessTree::find(ProcessTable& table) const {
+  ProcessFamily members(table);
+  if (owns_number(table))
+    for (const std::size_t place : table.led_by(group_.leader())) members.add(place);
+  if (mark_.empty()) return {members.living()};
+  for (const std::size_t place : table.marked(mark_)) members.add(place);
+  return {members.living(), table.has_undecided()};
 }
 
 std::vector<pid_t> ProcessTree::members(ProcessTable& table) const {
   table.look(signalled_at_);
   std::vector<pid_t> pids;
-  for (const Process& member : find(table)) pids.push_back(member.pid);
+  for (const Process& member : find(table).living) pids.push_back(member.pid);
   return pids;
 }
 
@@ -124,7 +86,7 @@ std::size_t ProcessTree::signal(int number, ProcessTable& table) {
   group_.signal(number);
   if (!table.is_known()) return has_group ? 1 : 0;
   const pid_t leader = owns_number(table) ? group_.leader() : -1;
-  const std::vector<Process> members = find(table);
+  const std::vector<Process> members = find(table).living;
   const auto signalled = std::count_if(members.begin(), members.end(), [&](const Process& member) {
     return member.pid == leader || member.group == leader || signal_one(member, number);
   });
@@ -137,12 +99,13 @@ std::size_t ProcessTree::signal(int number, ProcessTable& table) {
 std::size_t ProcessTree::count(ProcessTable& table) const {
   table.look(0);
   if (!table.is_known()) return group_.is_empty() ? 0 : 1;
-  std::vector<Process> members = find(table);
-  if (const std::size_t living = living_among(members); living > 0) return living;
-  if (members.empty() && table.seen_at() >= signalled_at_) return 0;
+  Found found = find(table);
+  if (const std::size_t living = living_among(found.living); living > 0) return living;
+  if (found.living.empty() && !found.may_be_more && table.seen_at() >= signalled_at_) return 0;
   table.look(uv_hrtime());
-  members = find(table);
-  return members.empty() ? 0 : std::max<std::size_t>(living_among(members), 1);
+  found = find(table);
+  const bool is_nobody = found.living.empty() && !found.may_be_more;
+  return is_nobody ? 0 : std::max<std::size_t>(living_among(found.living), 1);
 }
 
 }  // namespace runwire

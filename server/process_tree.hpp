@@ -4,8 +4,9 @@
 //
 // What is not found, and so not signalled and not counted: a process that has left the session, whose parent is gone,
 // and whose mark was never seen: it was executed with another environment (`env -i`, sudo), has overwritten its own, or
-// does not let us read it (another user's, setuid). Nor one that came to be since the last look: who wants a command to be
-// gone signals it until count() says 0.
+// does not let us read it (another user's, setuid). Nor one that came to be since the last look, nor is such a one
+// signalled whose mark can't be read at the time, because it is in the middle of an exec: who wants a command to be gone
+// signals it until count() says 0.
 //
 // Where the system does not tell of processes (see process_table.hpp) this is the group alone.
 #pragma once
@@ -39,12 +40,17 @@ class ProcessTree {
   // still the process that was found, and not another that has got its number.
   std::size_t signal(int number, ProcessTable& table);
 
-  // How many live; zombies do not. 0 where a look after the last signal() and after the last death has found nobody;
-  // else who came to be since the last look may be missing in the number.
+  // How many live; zombies do not. 0 where a look after the last signal() and after the last death has found nobody, nor
+  // anybody in the middle of an exec who may be one, which counts as 1 where nobody else does; else who came to be since
+  // the last look may be missing in the number.
   std::size_t count(ProcessTable& table) const;
 
  private:
-  std::vector<Process> find(ProcessTable& table) const;
+  struct Found {
+    std::vector<Process> living;
+    bool may_be_more = false;  // some process does not tell at the moment whether it is one
+  };
+  Found find(ProcessTable& table) const;
   bool owns_number(const ProcessTable& table) const;
 
   ProcessGroup group_;

@@ -40,10 +40,11 @@ void Termination::on_time() {
   look();
 }
 
-// The kernel takes a moment, and a fork storm more than one blow: it is over when nobody was there to be hit.
+// The kernel takes a moment, and a fork storm more than one blow: it is over when nobody was there to be hit, nor
+// anybody who may have to be.
 void Termination::kill() {
   const std::size_t hit = signal(SIGKILL);
-  if (!reaches_all() || hit == 0) return conclude(0);
+  if (!reaches_all() || (hit == 0 && count() == 0)) return conclude(0);
   if (++kills_ == kMaxKills) return conclude(count());
   start_timer(kLookMs);
 }
