@@ -28,9 +28,10 @@ struct Usage {
 
 // The names of `error` in a frame.
 namespace error_name {
-inline constexpr std::string_view kBusy = "busy";          // try again, after retry_ms
-inline constexpr std::string_view kConflict = "conflict";  // the id is a command's already
-inline constexpr std::string_view kDenied = "denied";      // this peer may not run commands
+inline constexpr std::string_view kBusy = "busy";            // try again, after retry_ms
+inline constexpr std::string_view kCancelled = "cancelled";  // while the command waited for its turn
+inline constexpr std::string_view kConflict = "conflict";    // the id is a command's already
+inline constexpr std::string_view kDenied = "denied";        // this peer may not run commands
 inline constexpr std::string_view kExpired =
     "expired";                                       // the id was a command's; nothing of it is kept any more
 inline constexpr std::string_view kLimit = "limit";  // the request is larger than a limit

@@ -44,6 +44,16 @@ template <class Client, class Item> class FairQueue {
     std::erase(turns_, client);
   }
 
+  // Forgets one item of `client`, if it is there.
+  void remove(Client client, const Item& item) {
+    const auto found = waiting_.find(client);
+    if (found == waiting_.end()) return;
+    size_ -= std::erase(found->second, item);
+    if (!found->second.empty()) return;
+    waiting_.erase(found);
+    std::erase(turns_, client);
+  }
+
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 

@@ -107,6 +107,20 @@ void JobTable::give_way() {
     sched_yield();
 }
 
+void JobTable::cancel(JobId id) {
+  Job* job = find(id);
+  if (job == nullptr) return;
+  if (job->state() != JobState::waiting) return job->end(Reason::cancelled, kKillGraceMs);
+  const ConnectionId client = job->client();
+  queue_.remove(client, id);
+  forget(id);
+  JobResult refused;
+  refused.header.error =
+      error_reply(error_name::kCancelled, "the command was cancelled before its turn came");
+  clients_.command_finished(client, id, std::move(refused));
+  if (is_idle()) clients_.jobs_are_idle();
+}
+
 void JobTable::abandon(ConnectionId client) {
   queue_.remove(client);
   std::vector<JobId> ids;

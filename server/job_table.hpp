@@ -62,6 +62,9 @@ class JobTable final : private JobSink {
   // One that has been submitted and is not finished; else null. Valid until the loop goes on.
   Job* find(JobId id);
 
+  // Ends all of it, and says so in its result. One that waits is never started.
+  void cancel(JobId id);
+
   // The client has gone: what it has queued is forgotten, what it has running is ended.
   void abandon(ConnectionId client);
 
