@@ -23,6 +23,8 @@ class ByteChannel {
   // the connection is closed: nobody takes them any more.
   virtual std::size_t unsent() const = 0;
 
+  virtual std::string peer() const = 0;  // who is at the other end; for people
+
   // The session's quiet() is called unless the session is given bytes, or asks again, within `ms`.
   virtual void await_quiet(unsigned ms) = 0;
 

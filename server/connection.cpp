@@ -98,8 +98,9 @@ void Connection::on_read(ssize_t count, const uv_buf_t* bytes) {
 void Connection::receive(std::string_view bytes) {
   if (!std::exchange(has_spoken_, true) && bytes.front() == kPreface.front()) {
     ByteChannel& channel = *this;
-    const FrameSession::Context context{context_.jobs,   context_.store,       context_.requests,
-                                        context_.inputs, context_.max_replies, context_.hello};
+    const FrameSession::Context context{context_.jobs,     context_.kept,   context_.store,
+                                        context_.requests, context_.inputs, context_.max_replies,
+                                        context_.hello};
     frames_ = std::make_unique<FrameSession>(id_, channel, context);
   }
   if (!frames_) return plain_.received(bytes);

@@ -17,6 +17,7 @@
 
 #include "server/byte_channel.hpp"
 #include "server/frame_session.hpp"
+#include "server/peer.hpp"
 #include "server/plain_session.hpp"
 #include "server/uv_handle.hpp"
 
@@ -36,6 +37,7 @@ class Connection final : private ByteChannel {
  public:
   struct Context {
     JobTable& jobs;
+    KeptJobs& kept;
     OutputStore& store;
     MemoryBudget& requests;
     MemoryBudget& inputs;
@@ -67,6 +69,7 @@ class Connection final : private ByteChannel {
   void send(SpillFile::Buffer bytes, std::size_t size) override;
   void send_now(std::string_view head, std::string_view body) override;
   std::size_t unsent() const override;
+  std::string peer() const override { return peer_name(descriptor_of(stream_)); }
   void await_quiet(unsigned ms) override { set_alarm(Alarm::quiet, ms); }
   void finish() override { enter(State::finishing); }
   void drop(std::string_view why) override;

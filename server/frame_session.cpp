@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "server/kept_jobs.hpp"
 #include "server/log.hpp"
 
 namespace runwire {
@@ -12,18 +13,26 @@ namespace {
 constexpr std::size_t kRecentIds = 1024;
 constexpr std::size_t kWordBytes = 32;  // what a word of a start takes beside its bytes
 
+constexpr std::size_t kShownBytes = 200;  // of a command, to people
+
 // To run the command without it would be something else than what was asked for.
 std::string_view unsupported_key(const Start& start) {
   if (start.pty) return "pty";
-  if (start.keep_ms) return "keep_ms";
-  if (start.limits != CommandLimits{}) return "limits";
-  return start.full == Full::block ? "" : "full";
+  return start.limits == CommandLimits{} ? "" : "limits";
 }
 
-std::string_view verb_of(const Attach&) { return "attach"; }
-std::string_view verb_of(const Detach&) { return "detach"; }
-std::string_view verb_of(const Forget&) { return "forget"; }
-std::string_view verb_of(const Resize&) { return "resize"; }
+bool is_recorded(const Start& start) { return start.keep_ms || start.full != Full::block; }
+
+// A line, or words as a shell's user would write the plain ones.
+std::string shown(const StartWords& words) {
+  std::string text = words.line;
+  for (const std::string& word : words.argv) {
+    if (text.size() > kShownBytes) break;
+    text += (text.empty() ? "" : " ") + word;
+  }
+  const bool is_cut = text.size() > kShownBytes;
+  return log::escape(std::string_view(text).substr(0, kShownBytes)) + (is_cut ? "..." : "");
+}
 
 }  // namespace
 
@@ -113,7 +122,7 @@ void FrameSession::begin_start() {
 
 void FrameSession::take_payload(std::string_view bytes) {
   if (const auto* input = std::get_if<StdinBytes>(&message_)) {
-    commands_.take_input(*input, bytes);
+    if (!commands_.take_input(*input, bytes) && followings_) followings_->take_input(*input, bytes);
   } else if (std::holds_alternative<Start>(message_) && !payload_lost_) {
     payload_lost_ = !payload_memory_.extend(bytes.size());
     if (!payload_lost_) payload_ += bytes;
@@ -122,7 +131,7 @@ void FrameSession::take_payload(std::string_view bytes) {
 
 void FrameSession::take_end() {
   if (const auto* input = std::get_if<StdinBytes>(&message_)) {
-    commands_.end_input(*input);
+    if (!commands_.end_input(*input) && followings_) followings_->end_input(*input);
     return;
   }
   const ClientMessage message = std::move(message_);
@@ -138,28 +147,59 @@ void FrameSession::take(const ClientHello& hello) {
 }
 
 void FrameSession::take(Start start) {
-  if (start.id.empty()) start.id = make_id();
+  if (start.id.empty()) start.id = start.keep_ms ? context_.kept.make_id() : make_id();
   const std::string payload = std::exchange(payload_, {});
   MemoryLease memory = std::exchange(payload_memory_, MemoryLease(context_.requests));
   // A word has a byte at least: more of them than that are not there.
   const std::uint64_t words_there = std::min(start.argc + start.envc, start.len);
   payload_lost_ = payload_lost_ || !memory.extend(kWordBytes * words_there);
+  if (start.keep_ms && repeat(start, payload)) return;
   if (ErrorReply error = objection_to(start); !error.error.empty()) return refuse(start.id, std::move(error));
+  this->start(start, payload, std::move(memory));
+}
+
+void FrameSession::start(const Start& start, std::string_view payload, MemoryLease memory) {
   auto words = split_start_payload(start, payload);
   if (!words) return fail(error_name::kProtocol, words.error().message);
   log::debug("command")
       .add("conn", static_cast<std::int64_t>(ground_.client))
       .add("bytes", start.shell ? words->line : words->argv.front());
+  if (is_recorded(start)) return start_recorded(start, std::move(*words), payload, std::move(memory));
   commands_.start(start, std::move(*words), std::move(memory));
 }
 
+void FrameSession::start_recorded(const Start& start, StartWords words, std::string_view payload,
+                                  MemoryLease memory) {
+  KeptJob::Order order{start.id, {}, {}, {}, start.full, start.keep_ms, start.takes_stdin};
+  if (start.keep_ms) {
+    order.fingerprint = fingerprint_of(start, payload);
+    order.command = shown(words);
+    order.who = channel_.peer();
+  }
+  followings().start(std::move(order), start, std::move(words), std::move(memory));
+}
+
+bool FrameSession::repeat(const Start& start, std::string_view payload) {
+  if (is_in_use(start.id) || payload_lost_) return false;
+  auto job = context_.kept.find(start.id);
+  if (!job) return false;
+  if (job->order().fingerprint == fingerprint_of(start, payload))
+    followings().follow(std::move(job), {0, 0});
+  else
+    refuse(start.id,
+           error_reply(error_name::kConflict,
+                       "another command is kept under that id; choose another, or attach to that one"));
+  return true;
+}
+
 ErrorReply FrameSession::objection_to(const Start& start) const {
-  if (commands_.has(start.id))
+  if (is_in_use(start.id))
     return error_reply(error_name::kConflict,
                        "a running command of this session has that id; choose another");
   if (const std::string_view key = unsupported_key(start); !key.empty())
     return error_reply(error_name::kUnsupported, "this runwired does not know \"" + std::string(key) +
                                                      "\" in a start; nothing was run");
+  if (start.keep_ms && context_.kept.is_gone(start.id)) return nothing_kept(start.id);
   if (winding_up_)
     return error_reply(error_name::kShutdown, "runwired is shutting down and did not start this command");
   if (payload_lost_) return error_reply(error_name::kBusy, "too many long commands at once; try again later");
@@ -172,36 +212,108 @@ ErrorReply FrameSession::objection_to(const Start& start) const {
 std::string FrameSession::make_id() {
   std::string id;
   do id = std::to_string(++last_made_id_).insert(0, 1, 'r');
-  while (commands_.has(id));
+  while (is_in_use(id));
   return id;
 }
 
+bool FrameSession::is_in_use(const std::string& id) const {
+  return commands_.has(id) || (followings_ && followings_->has(id));
+}
+
+SessionFollowings& FrameSession::followings() {
+  if (!followings_) followings_ = std::make_unique<SessionFollowings>(ground_);
+  return *followings_;
+}
+
+SessionListing& FrameSession::listing() {
+  if (!listing_) listing_ = std::make_unique<SessionListing>(ground_);
+  return *listing_;
+}
+
+template <class Message> bool FrameSession::hand_on(const Message& message) {
+  return commands_.take(message) || (followings_ && followings_->take(message));
+}
+
 void FrameSession::miss(const std::string& id) {
-  if (!ground_.ended.contains(id) && !ground_.ended.has_forgotten())
+  const bool has_been = ground_.ended.contains(id) || ground_.ended.has_forgotten();
+  if (!has_been && !context_.kept.find(id) && !context_.kept.is_gone(id))
     fail(error_name::kUnknown, "no command of this session has had the id " + log::escape(id));
 }
 
-void FrameSession::take(const StdinBytes& input) {
-  if (!commands_.take(input)) miss(input.id);
+void FrameSession::answer(const std::string& id, ErrorReply error) {
+  ground_.output.send(to_json(SessionError{id, std::move(error)}));
 }
 
-void FrameSession::take(const Signal& signal) {
-  if (!commands_.take(signal)) miss(signal.id);
+ErrorReply FrameSession::nothing_kept(const std::string& id) const {
+  if (context_.kept.is_gone(id))
+    return error_reply(error_name::kExpired, "the command is over, and nothing of it is kept any more");
+  return error_reply(error_name::kUnknown, "no kept command has had the id " + log::escape(id));
+}
+
+void FrameSession::take(const StdinBytes& input) {
+  if (!hand_on(input)) miss(input.id);
 }
 
 void FrameSession::take(const Stop& stop) {
-  if (!commands_.take(stop)) miss(stop.id);
+  if (!hand_on(stop)) miss(stop.id);
 }
 
 void FrameSession::take(const Credit& credit) {
-  if (!commands_.take(credit)) miss(credit.id);
+  if (!hand_on(credit)) miss(credit.id);
+}
+
+void FrameSession::take(const Signal& signal) {
+  if (hand_on(signal)) return;
+  const auto job = context_.kept.find(signal.id);
+  if (!job) return miss(signal.id);
+  job->signal(signal.signal);
 }
 
 void FrameSession::take(const Cancel& cancel) {
-  if (commands_.take(cancel) || ground_.ended.contains(cancel.id)) return;
-  ground_.output.send(to_json(SessionError{
-      cancel.id, error_reply(error_name::kUnknown, "no command has the id " + log::escape(cancel.id))}));
+  if (hand_on(cancel)) return;
+  const auto job = context_.kept.find(cancel.id);
+  if (job) return job->cancel();
+  if (!ground_.ended.contains(cancel.id)) answer(cancel.id, nothing_kept(cancel.id));
 }
+
+void FrameSession::take(const Attach& attach) {
+  if (is_in_use(attach.id))
+    return refuse(attach.id, error_reply(error_name::kConflict, "this session follows that command already"));
+  auto job = context_.kept.find(attach.id);
+  if (!job) return refuse(attach.id, nothing_kept(attach.id));
+  for (const auto& [stream, place] :
+       {std::pair(StdStream::out, attach.stdout_off), std::pair(StdStream::err, attach.stderr_off)})
+    if (const std::uint64_t end = job->record(stream).end(); place.value_or(0) > end)
+      return refuse(attach.id, error_reply(error_name::kConflict, "attach: " + std::string(name_of(stream)) +
+                                                                      " ends at " + std::to_string(end)));
+  followings().follow(std::move(job), {attach.stdout_off, attach.stderr_off, attach.wants_output});
+}
+
+void FrameSession::take(const Detach& detach) {
+  if (followings_ && followings_->has(detach.id)) {
+    ErrorReply error = followings_->detach(detach.id);
+    if (!error.error.empty()) answer(detach.id, std::move(error));
+    return end_if_idle();
+  }
+  if (commands_.has(detach.id))
+    return answer(detach.id, error_reply(error_name::kConflict,
+                                         "detach: the command ends with its session; it is not kept"));
+  if (ground_.ended.contains(detach.id)) return;  // its end was faster
+  if (!context_.kept.find(detach.id)) return answer(detach.id, nothing_kept(detach.id));
+  answer(detach.id, error_reply(error_name::kConflict, "detach: this session does not follow that command"));
+}
+
+void FrameSession::take(const Forget& forget) {
+  const auto job = context_.kept.find(forget.id);
+  if (commands_.has(forget.id) || (job && !job->is_finished()))
+    return answer(forget.id, error_reply(error_name::kConflict,
+                                         "forget: the command is not over; cancel it, or wait for its end"));
+  if (!job) return answer(forget.id, nothing_kept(forget.id));
+  context_.kept.forget(*job);
+  ground_.output.send(to_json(Forgotten{forget.id}));
+}
+
+void FrameSession::take(const Resize& resize) { take(Reserved{"resize", resize.id, 0}); }
 
 void FrameSession::take(const Ping&) { ground_.output.send(to_json(Pong{})); }
 
@@ -210,14 +322,8 @@ void FrameSession::take(const Reserved& reserved) {
          error_reply(error_name::kUnsupported, "this runwired does not know \"" + reserved.type + "\""));
 }
 
-template <class Verb> void FrameSession::take(const Verb& verb) {
-  take(Reserved{std::string(verb_of(verb)), verb.id, 0});
-}
-
-void FrameSession::take(const List&) { take(Reserved{"list", "", 0}); }
-
 void FrameSession::command_finished(JobId id, JobResult result) {
-  commands_.finished(id, std::move(result));
+  if (!commands_.finished(id, result) && followings_) followings_->finished(id, std::move(result));
   end_if_idle();
 }
 
@@ -225,7 +331,10 @@ void FrameSession::command_finished(JobId id, JobResult result) {
 
 void FrameSession::has_room() {
   if (state_ == State::over) return channel_.finish();
+  if (followings_ && std::exchange(followings_first_, !followings_first_)) followings_->resume_blocked();
   commands_.resume_blocked();
+  if (followings_) followings_->resume_blocked();
+  if (listing_) listing_->go_on();
   end_if_idle();
 }
 
@@ -263,7 +372,7 @@ void FrameSession::quiet() {
 
 void FrameSession::refuse(const std::string& id, ErrorReply error) {
   ground_.output.send(to_json(SessionError{id, std::move(error)}));
-  if (!id.empty() && !commands_.has(id)) ground_.ended.add(id);  // what was sent ahead for it is no error
+  if (!id.empty() && !is_in_use(id)) ground_.ended.add(id);  // what was sent ahead for it is no error
 }
 
 void FrameSession::fail(std::string_view error, std::string message) {
@@ -272,6 +381,7 @@ void FrameSession::fail(std::string_view error, std::string message) {
   ground_.output.send(to_json(SessionError{"", error_reply(error, std::move(message))}));
   ground_.output.uncork();
   context_.jobs.abandon(ground_.client);  // however slowly the client takes that, or never
+  if (followings_) followings_->close();
   over_due_ms_ = uv_now(context_.store.loop()) + kHelloMs;
   await_life();
   if (ground_.output.is_idle()) channel_.finish();  // else behind the reply that is under way
@@ -284,6 +394,7 @@ void FrameSession::wind_up() {
 
 void FrameSession::end_if_idle() {
   if (!winding_up_ || state_ != State::open || !commands_.is_empty() || !ground_.output.is_idle()) return;
+  if ((followings_ && !followings_->is_empty()) || (listing_ && !listing_->is_empty())) return;
   fail(error_name::kShutdown, "runwired is shutting down; try again later, or another one");
 }
 

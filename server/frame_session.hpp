@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -13,7 +14,9 @@
 #include "server/byte_channel.hpp"
 #include "server/memory_budget.hpp"
 #include "server/session_commands.hpp"
+#include "server/session_followings.hpp"
 #include "server/session_ground.hpp"
+#include "server/session_listing.hpp"
 
 namespace runwire {
 
@@ -62,21 +65,35 @@ class FrameSession final {
   void take(const Signal& signal);
   void take(const Stop& stop);
   void take(const Credit& credit);
+  void take(const Attach& attach);
+  void take(const Detach& detach);
   void take(const Cancel& cancel);
+  void take(const Forget& forget);
+  void take(const Resize& resize);
   void take(const Ping& ping);
   void take(const Pong&) {}
   void take(const Reserved& reserved);
-  void take(const List& list);
-  template <class Verb> void take(const Verb& verb);
+  void take(const List&) { listing().ask(); }
   void take(const Optional&) {}
 
   void begin_start();
   // Why a start can't be obeyed; empty where it can.
   ErrorReply objection_to(const Start& start) const;
+  void start(const Start& start, std::string_view payload, MemoryLease memory);
+  void start_recorded(const Start& start, StartWords words, std::string_view payload, MemoryLease memory);
+  // Whether it had been started before, and is answered.
+  bool repeat(const Start& start, std::string_view payload);
   void refuse(const std::string& id, ErrorReply error);
   std::string make_id();
+  bool is_in_use(const std::string& id) const;
+  // Hands a message to the command that it is about; false where that is none of this session's.
+  template <class Message> bool hand_on(const Message& message);
   // A message about a command that is none of this session's, or not any more.
   void miss(const std::string& id);
+  void answer(const std::string& id, ErrorReply error);  // to a message that is not obeyed
+  ErrorReply nothing_kept(const std::string& id) const;  // under that id
+  SessionFollowings& followings();
+  SessionListing& listing();
 
   void has_room();
   void await_life();
@@ -105,6 +122,9 @@ class FrameSession final {
   const Context& context_;
   MemoryLease payload_memory_;
   SessionCommands commands_;
+  std::unique_ptr<SessionFollowings> followings_;  // made when first needed: most sessions have none
+  std::unique_ptr<SessionListing> listing_;        // likewise
+  bool followings_first_ = false;                  // they and the other commands take turns
 };
 
 }  // namespace runwire

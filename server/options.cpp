@@ -35,6 +35,11 @@ How commands run:
   --max-queued N         so many may wait, more are told "busy" (default 10000)
   --max-output BYTES     of one command; K, M, G are understood; more ends it (default 4G)
   --spill-dir DIR        for output beyond 1 MiB a stream (default $TMPDIR, else /var/tmp)
+Commands that outlive their connection:
+  --max-keep DUR         their outcome stays so long, at most: 90, 30m, 24h or 7d (default 24h)
+  --max-kept N           so many, running and over; more are told "busy" (default 16384)
+  --spill-space BYTES    for their output that does not fit into memory (default 8G)
+  --follower-timeout SEC a client that others have to wait for so long is let go (default 30; 0: never)
 The daemon:
   --max-connections N    (default 20000, less where RLIMIT_NOFILE is small)
   --drain-timeout SEC    on SIGTERM running commands may go on so long (default 10)
@@ -68,7 +73,18 @@ struct Words {
   std::vector<std::string> listen;
   double drain_timeout_seconds = 10;
   double keepalive_seconds = 15;
+  double follower_timeout_seconds = 30;
+  double max_keep_seconds = 24 * 3600;
 };
+
+void declare_kept(CLI::App& app, Options& options, Words& words) {
+  const std::map<std::string, double> units{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+  app.add_option("--max-keep", words.max_keep_seconds)
+      ->check(CLI::Range(0.0, 365 * 86400.0))
+      ->transform(CLI::AsNumberWithUnit(units));
+  app.add_option("--max-kept", options.max_kept)->check(CLI::Range(0, 1000000));
+  app.add_option("--follower-timeout", words.follower_timeout_seconds)->check(CLI::Range(0.0, 86400.0));
+}
 
 void declare(CLI::App& app, Options& options, Words& words) {
   app.set_help_flag();
@@ -94,6 +110,10 @@ void declare(CLI::App& app, Options& options, Words& words) {
       ->transform(CLI::AsSizeValue(false))
       ->transform(not_negative);
   app.add_option("--spill-dir", options.spill_dir);
+  app.add_option("--spill-space", options.spill_space_bytes)
+      ->transform(CLI::AsSizeValue(false))
+      ->transform(not_negative);
+  declare_kept(app, options, words);
   app.add_option("--max-connections", options.max_connections)->check(CLI::Range(1, 1000000));
   app.add_option("--drain-timeout", words.drain_timeout_seconds)->check(CLI::Range(0.0, 86400.0));
   app.add_option("--keepalive", words.keepalive_seconds)->check(CLI::Range(0.0, 86400.0));
@@ -111,6 +131,8 @@ Status complete(Options& options, const Words& words) {
     options.listen.push_back(std::move(*address));
   }
   options.drain_timeout_ms = static_cast<unsigned>(words.drain_timeout_seconds * 1000);
+  options.max_keep_ms = static_cast<std::uint64_t>(words.max_keep_seconds * 1000);
+  options.follower_timeout_ms = static_cast<unsigned>(words.follower_timeout_seconds * 1000);
   options.ping_ms = static_cast<unsigned>(words.keepalive_seconds * 1000);
   if (options.cwd.empty()) options.cwd = current_directory();
   if (options.spill_dir.empty()) options.spill_dir = default_spill_dir();

@@ -20,6 +20,11 @@ struct Options {
   std::size_t max_running = 1000;
   std::size_t max_queued = 10000;
   std::size_t max_connections = 20000;
+  std::size_t max_kept = 16384;
+  std::uint64_t max_keep_ms = std::uint64_t{24} * 3600 * 1000;
+  unsigned follower_timeout_ms =
+      30000;  // a client that holds up others' output for so long is let go; 0: never
+  std::uint64_t spill_space_bytes = std::uint64_t{8} << 30;  // of all kept commands
   std::uint64_t max_output_bytes = std::uint64_t{4} << 30;
   unsigned drain_timeout_ms = 10000;
   unsigned ping_ms = 15000;  // a session's peer that is silent for so long is asked; 0: never

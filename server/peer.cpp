@@ -1,8 +1,11 @@
 #include "server/peer.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <cstring>
 
@@ -77,6 +80,21 @@ bool is_unix(int fd) { return end_of(fd, getsockname).ss_family == AF_UNIX; }
 }  // namespace
 
 std::optional<uid_t> peer_owner(int fd) { return is_unix(fd) ? unix_owner(fd) : tcp_owner(fd); }
+
+std::string peer_name(int fd) {
+  if (is_unix(fd)) {
+    const auto owner = unix_owner(fd);
+    return owner ? "uid " + std::to_string(*owner) : "unknown";
+  }
+  const sockaddr_storage peer = end_of(fd, getpeername);
+  char text[INET6_ADDRSTRLEN] = "";
+  if (uv_ip_name(reinterpret_cast<const sockaddr*>(&peer), text, sizeof text) != 0) return "unknown";
+  const bool is_ip6 = peer.ss_family == AF_INET6;
+  std::string name(is_ip6 ? "[" : "");
+  name.append(text).append(is_ip6 ? "]:" : ":");
+  // Both families have the port at the same place.
+  return name += std::to_string(ntohs(reinterpret_cast<const sockaddr_in*>(&peer)->sin_port));
+}
 
 bool peer_is_gone(int fd) { return is_hung_up(fd) || (!is_unix(fd) && tcp_peer_is_gone(fd)); }
 

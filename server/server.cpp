@@ -56,6 +56,12 @@ std::string new_boot_id() {
   return text;
 }
 
+ServerHello server_hello(const Options& options) {
+  ServerHello hello{new_boot_id(), "runwired " + std::string(kVersion), {}, options.ping_ms};
+  hello.limits.keep_ms = options.max_keep_ms;
+  return hello;
+}
+
 bool is_ignored(int signal) {
   struct sigaction now {};
   return sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
@@ -69,10 +75,15 @@ Server::Server(uv_loop_t* loop, Spawner& spawner, Options options)
       max_connections_(connections_allowed(options_)),
       store_(loop, options_.spill_dir),
       direct_calls_(options_.shell, options_.cwd, environ),
-      hello_{new_boot_id(), "runwired " + std::string(kVersion), {}, options_.ping_ms},
+      hello_(server_hello(options_)),
       jobs_(store_, spawner, *this, job_limits(options_), spawn_spec()),
+      arena_(store_, options_.spill_space_bytes),
+      kept_({jobs_, store_, arena_, requests_, inputs_, options_.max_output_bytes,
+             options_.follower_timeout_ms},
+            {options_.max_kept, options_.max_keep_ms}),
       context_{
           jobs_,
+          kept_,
           store_,
           requests_,
           inputs_,
@@ -181,6 +192,7 @@ void Server::connection_closed(ConnectionId id) {
 }
 
 void Server::command_finished(ConnectionId client, JobId id, JobResult result) {
+  if (KeptJobs::owns(client)) return kept_.command_finished(id, std::move(result));
   const auto found = connections_.find(client);
   if (found != connections_.end()) found->second->command_finished(id, std::move(result));
 }

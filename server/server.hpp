@@ -11,6 +11,7 @@
 
 #include "server/connection.hpp"
 #include "server/job_table.hpp"
+#include "server/kept_jobs.hpp"
 #include "server/listener.hpp"
 #include "server/options.hpp"
 #include "server/refusal_log.hpp"
@@ -63,6 +64,8 @@ class Server final : private JobClients {
   MemoryBudget inputs_{kInputMemoryBytes};
   const ServerHello hello_;
   JobTable jobs_;
+  SpillArena arena_;
+  KeptJobs kept_;
   Connection::Context context_;
   RefusalLog refusals_;
   ConnectionId last_id_ = 0;

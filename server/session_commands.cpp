@@ -6,12 +6,6 @@
 #include "server/log.hpp"
 
 namespace runwire {
-namespace {
-
-constexpr unsigned kTellMs = 3;  // so long the news of a start may wait for other news of the command
-
-}  // namespace
-
 Exit exit_of(const std::string& id, const JobResult& result) {
   Exit exit;
   exit.id = id;
@@ -224,15 +218,16 @@ void SessionCommands::input_closed(JobId id) {
   ground_.output.send(to_json(Stop{found->second.id, StdStream::in}));
 }
 
-void SessionCommands::finished(JobId id, JobResult result) {
+bool SessionCommands::finished(JobId id, JobResult& result) {
   const auto found = commands_.find(id);
-  if (found == commands_.end()) return;
+  if (found == commands_.end()) return false;
   Command command = std::move(found->second);
   if (!result.header.error) tell_started(command);  // else it never ran
   by_id_.erase(command.id);
   commands_.erase(found);
   ground_.ended.add(command.id);
   if (!ground_.is_over) finish(command, std::move(result));
+  return true;
 }
 
 void SessionCommands::finish(const Command& command, JobResult result) {

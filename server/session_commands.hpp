@@ -42,8 +42,8 @@ class SessionCommands final : private JobListener {
   bool take(const Credit& credit);
   bool take(const Cancel& cancel);
 
-  void finished(JobId id, JobResult result);
-  void resume_blocked();  // the connection has room again
+  bool finished(JobId id, JobResult& result);  // which is taken where it is one of these
+  void resume_blocked();                       // the connection has room again
 
  private:
   // One output of a command, on its way to the client.

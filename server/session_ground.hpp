@@ -15,9 +15,12 @@
 
 namespace runwire {
 
+class KeptJobs;
+
 // What all sessions share.
 struct SessionContext {
   JobTable& jobs;
+  KeptJobs& kept;
   OutputStore& store;
   MemoryBudget& requests;    // for starts that are not yet whole, or whose commands wait
   MemoryBudget& inputs;      // for stdin that waits for commands
@@ -41,6 +44,8 @@ struct SessionGround {
   bool may_be_credited(std::uint64_t left, const Credit& credit);
 };
 
+// So long the news of a start may wait for other news of the command.
+inline constexpr unsigned kTellMs = 3;
 // Credit for input is worth a frame from here on.
 inline constexpr std::uint64_t kCreditBytes = kStdinWindowBytes / 2;
 

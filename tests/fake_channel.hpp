@@ -29,6 +29,7 @@ struct FakeChannel final : ByteChannel {
     if (on_send) on_send();
   }
   std::size_t unsent() const override { return waiting; }
+  std::string peer() const override { return "a test"; }
   void await_quiet(unsigned ms) override { quiet_ms = ms; }
   void finish() override { finished = true; }
   void drop(std::string_view why) override { dropped = why; }

@@ -12,6 +12,7 @@
 
 #include "proto/limits.hpp"
 #include "server/frame_session.hpp"
+#include "server/kept_jobs.hpp"
 #include "server/plain_session.hpp"
 #include "tests/fake_channel.hpp"
 #include "tests/job_fixture.hpp"
@@ -43,6 +44,7 @@ template <class SpawnerKind> class SessionFixtureOf : public StoreFixture, priva
   SessionFixtureOf() { renew(); }
   ~SessionFixtureOf() {
     end_session();
+    kept.reset();
     jobs.reset();
     finish_work();
     CHECK(run_until([] { return !has_child(); }));
@@ -55,9 +57,13 @@ template <class SpawnerKind> class SessionFixtureOf : public StoreFixture, priva
     SpawnSpec how = spec("");
     how.mark = "RUNWIRE_JOB=unit-";
     JobClients& clients = *this;
+    kept.reset();
     jobs = std::make_unique<JobTable>(store, *spawner, clients, limits, how);
+    kept = std::make_unique<KeptJobs>(
+        KeptJob::Ground{*jobs, store, arena, requests, inputs, spill_bytes, follower_timeout_ms},
+        kept_limits);
     channel = FakeChannel();
-    const FrameSession::Context context{*jobs, store, requests, inputs, max_replies, hello};
+    const FrameSession::Context context{*jobs, *kept, store, requests, inputs, max_replies, hello};
     session = std::make_unique<FrameSession>(1, channel, context);
   }
   void end_session() {
@@ -124,7 +130,12 @@ template <class SpawnerKind> class SessionFixtureOf : public StoreFixture, priva
   std::size_t max_replies = 100;
   ServerHello hello{"00ff", "a daemon", {}, 0};
   FakeChannel channel;
+  SpillArena arena{store, 1 << 24};
+  std::uint64_t spill_bytes = 1 << 22;
+  unsigned follower_timeout_ms = 0;
+  KeptJobs::Limits kept_limits{100, 3600 * 1000};
   std::unique_ptr<JobTable> jobs;
+  std::unique_ptr<KeptJobs> kept;
   std::unique_ptr<FrameSession> session;
   std::size_t finished = 0;
 
@@ -135,8 +146,9 @@ template <class SpawnerKind> class SessionFixtureOf : public StoreFixture, priva
     else
       return std::make_unique<SpawnerKind>();
   }
-  void command_finished(ConnectionId, JobId id, JobResult result) override {
+  void command_finished(ConnectionId client, JobId id, JobResult result) override {
     ++finished;
+    if (KeptJobs::owns(client)) return kept->command_finished(id, std::move(result));
     if (session) session->command_finished(id, std::move(result));
   }
   void jobs_are_idle() override {}

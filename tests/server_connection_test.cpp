@@ -4,6 +4,7 @@
 #include "proto/limits.hpp"
 #include "server/connection.hpp"
 #include "server/job_table.hpp"
+#include "server/kept_jobs.hpp"
 #include "tests/job_fixture.hpp"
 #include "tests/local_client.hpp"
 #include "tests/replies.hpp"
@@ -61,11 +62,14 @@ class ConnectionFixture : public StoreFixture, private JobClients {
   PuppetSpawner spawner;
   JobTable jobs{store, spawner, *this, {4, 10, std::uint64_t{1} << 30, 10}, spec("")};
   MemoryBudget requests{kRequestMemoryBytes};
+  MemoryBudget inputs{kInputMemoryBytes};
+  SpillArena arena{store, 1 << 24};
+  KeptJobs kept{{jobs, store, arena, requests, inputs, 1 << 22, 0}, {100, 1000}};
   int closed = 0;
   std::string refused;
   ServerHello hello{"00", "a daemon", {}, 0};
-  MemoryBudget inputs{kInputMemoryBytes};
   Connection::Context context{jobs,
+                              kept,
                               store,
                               requests,
                               inputs,

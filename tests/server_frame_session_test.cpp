@@ -227,7 +227,7 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
 TEST_CASE_FIXTURE(FrameSessionFixture,
                   "frame session: a refused start without an id gets one, so that it is no end") {
   open();
-  say(R"({"type":"start","shell":true,"keep_ms":1,"len":4})", "true");
+  say(R"({"type":"start","shell":true,"pty":{},"len":4})", "true");
   CHECK(names_of_news() == "error r1");
   CHECK_FALSE(channel.finished);
   start("a");
@@ -248,16 +248,11 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
   open();
   say(R"({"type":"stats","id":"x","len":3})", "abc");
   CHECK(names_of_news() == "error x");
-  for (const std::string type : {"attach", "detach", "forget"}) {
-    say(R"({"type":")" + type + R"(","id":"x"})");
-    CHECK(names_of_news() == "error x");
-    CHECK(last_error().error.error == error_name::kUnsupported);
-    CHECK(last_error().error.message.find(type) != std::string::npos);
-  }
-  say(R"({"type":"list"})");
+  say(R"({"type":"resize","id":"x","rows":24,"cols":80})");
+  CHECK(names_of_news() == "error x");
   CHECK(last_error().error.error == error_name::kUnsupported);
+  CHECK(last_error().error.message.find("resize") != std::string::npos);
   CHECK_FALSE(channel.finished);
-  news();
   start("a");
 }
 

@@ -16,6 +16,7 @@
 #include "proto/frame.hpp"
 #include "server/connection.hpp"
 #include "server/job_table.hpp"
+#include "server/kept_jobs.hpp"
 #include "server/log.hpp"
 #include "tests/fuzz/scripted_spawner.hpp"
 #include "tests/fuzz/server_words.hpp"
@@ -76,6 +77,7 @@ class Stage : private JobClients {
         : store(&stage.loop_, "/tmp"),
           jobs(store, spawner, stage, {3, 4, 1 << 18, 2}, {"/bin/sh", "", "/", "/tmp"}),
           context{jobs,
+                  kept,
                   store,
                   requests,
                   inputs,
@@ -90,6 +92,8 @@ class Stage : private JobClients {
     JobTable jobs;
     MemoryBudget requests{kRequestBytes};
     MemoryBudget inputs{kInputMemoryBytes};
+    SpillArena arena{store, 1 << 20};
+    KeptJobs kept{{jobs, store, arena, requests, inputs, 1 << 20, 1000}, {4, 1000}};
     ServerHello hello{std::string(32, '0'), "fuzzed", {}, 15000};
     Connection::Context context;
     std::unique_ptr<Connection> connection;
@@ -203,7 +207,8 @@ class Stage : private JobClients {
     parts_->jobs.abandon(id);
     parts_->retired.add(std::move(parts_->connection));
   }
-  void command_finished(ConnectionId, JobId id, JobResult result) override {
+  void command_finished(ConnectionId client, JobId id, JobResult result) override {
+    if (KeptJobs::owns(client)) return parts_->kept.command_finished(id, std::move(result));
     if (parts_->connection) parts_->connection->command_finished(id, std::move(result));
   }
   void jobs_are_idle() override {}

@@ -1,0 +1,221 @@
+#include "server/kept_job.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/log.hpp"
+#include "server/session_commands.hpp"
+
+namespace runwire {
+namespace {
+
+constexpr unsigned kLooksATimeout = 8;  // so often slow followers are looked at in the time they have
+constexpr StdStream kOutputs[] = {StdStream::out, StdStream::err};
+
+std::uint64_t capacity_of(Full full, std::uint64_t spill_bytes) {
+  return full == Full::spill ? std::max(spill_bytes, kRecordBytes) : kRecordBytes;
+}
+
+}  // namespace
+
+KeptJob::KeptJob(const Ground& ground, Order order)
+    : ground_(ground),
+      order_(std::move(order)),
+      since_ms_(uv_now(ground.store.loop())),
+      out_(ground.store, ground.arena, order_.full, capacity_of(order_.full, ground.spill_bytes),
+           [this] { resume(StdStream::out); }),
+      err_(ground.store, ground.arena, order_.full, capacity_of(order_.full, ground.spill_bytes),
+           [this] { resume(StdStream::err); }),
+      input_allowed_(order_.takes_stdin ? kStdinWindowBytes : 0),
+      input_ended_(!order_.takes_stdin),
+      request_memory_(ground.requests),
+      input_memory_(ground.inputs) {}
+
+bool KeptJob::submit(ConnectionId owner, JobRequest request, MemoryLease request_memory) {
+  if (order_.takes_stdin && !input_memory_.extend(kStdinWindowBytes)) return false;
+  request.terms.mark = ground_.jobs.next_mark();
+  const auto job = ground_.jobs.submit(owner, std::move(request), this);
+  if (job) {
+    job_ = *job;
+    request_memory_ = std::move(request_memory);
+  }
+  return job.has_value();
+}
+
+// --- what becomes of it ---
+
+void KeptJob::job_started(JobId, pid_t pid) {
+  pid_ = pid;
+  request_memory_.give_back(request_memory_.held());
+  tell_followers([](JobFollower& follower) { follower.job_started(); });
+}
+
+std::size_t KeptJob::output_room(JobId, StdStream stream) {
+  const std::size_t room = record(stream).room();
+  if (room == 0) watch_followers();
+  return room;
+}
+
+void KeptJob::job_output(JobId, StdStream stream, std::string_view bytes) { record(stream).append(bytes); }
+
+void KeptJob::resume(StdStream stream) {
+  if (Job* job = ground_.jobs.find(job_)) job->resume_output(stream);
+}
+
+void KeptJob::input_taken(JobId, std::size_t bytes) {
+  input_owed_ += bytes;
+  if (input_owed_ < kCreditBytes || input_ended_) return;
+  const std::uint64_t credit = std::exchange(input_owed_, 0);
+  input_allowed_ += credit;
+  tell_followers([credit](JobFollower& follower) { follower.input_credited(credit); });
+}
+
+void KeptJob::input_closed(JobId) {
+  input_ended_ = true;
+  tell_followers([](JobFollower& follower) { follower.input_closed(); });
+}
+
+void KeptJob::finish(JobResult result) {
+  if (result.header.error)
+    outcome_ = std::move(*result.header.error);
+  else
+    outcome_ = exit_of(order_.id, result);
+  input_ended_ = true;
+  request_memory_.give_back(request_memory_.held());
+  input_memory_.give_back(input_memory_.held());
+  slow_timer_.reset();
+  out_.finish();
+  err_.finish();
+  tell_followers([](JobFollower& follower) { follower.job_finished(); });
+}
+
+// --- who follows it ---
+
+void KeptJob::follow(JobFollower& follower) {
+  followers_.push_back({&follower});
+  watch_followers();
+}
+
+void KeptJob::leave(JobFollower& follower) {
+  std::erase_if(followers_, [&follower](const Following& each) { return each.who == &follower; });
+  if (followers_.empty()) followers_.shrink_to_fit();
+}
+
+// Who is told may leave, and nobody else does meanwhile.
+template <class Tell> void KeptJob::tell_followers(Tell tell) {
+  const std::vector<Following> all = followers_;
+  for (const Following& each : all) tell(*each.who);
+}
+
+void KeptJob::watch_followers() {
+  if (is_finished() || followers_.size() < 2 || ground_.follower_timeout_ms == 0) return;
+  if (!slow_timer_) slow_timer_ = make_timer(ground_.store.loop(), this);
+  if (uv_is_active(as_handle(slow_timer_.get())) == 0)
+    uv_timer_start(slow_timer_.get(), deliver<&KeptJob::look_at_followers>, 0, 0);
+}
+
+void KeptJob::look_at_followers() {
+  std::vector<JobFollower*> slow;
+  bool is_held_up = false;
+  for (Following& each : followers_)
+    for (const StdStream stream : kOutputs) {
+      if (is_too_slow(each, stream) && (slow.empty() || slow.back() != each.who)) slow.push_back(each.who);
+      is_held_up = is_held_up || each.stays[stream == StdStream::err].place.has_value();
+    }
+  for (JobFollower* follower : slow) {
+    leave(*follower);
+    follower->was_too_slow();
+  }
+  if (is_held_up && followers_.size() > 1)
+    uv_timer_start(slow_timer_.get(), deliver<&KeptJob::look_at_followers>,
+                   std::max(ground_.follower_timeout_ms / kLooksATimeout, 1U), 0);
+}
+
+bool KeptJob::is_too_slow(Following& following, StdStream stream) const {
+  const RecordCursor* cursor = following.who->cursor(stream);
+  Stay& stay = following.stays[stream == StdStream::err];
+  const std::uint64_t now = uv_now(ground_.store.loop());
+  if (cursor == nullptr || !cursor->holds_up()) {
+    stay.place.reset();
+    return false;
+  }
+  if (stay.place != cursor->acknowledged()) stay = {cursor->acknowledged(), now};
+  return now - stay.since_ms >= ground_.follower_timeout_ms && is_awaited(*following.who, stream);
+}
+
+// Whether somebody else has all there is, and would take more.
+bool KeptJob::is_awaited(const JobFollower& holder, StdStream stream) const {
+  return std::any_of(followers_.begin(), followers_.end(), [&holder, stream](const Following& other) {
+    const RecordCursor* cursor = other.who->cursor(stream);
+    return other.who != &holder && cursor != nullptr && cursor->is_at_end() &&
+           cursor->acknowledged() == cursor->place();
+  });
+}
+
+// --- what is said to it ---
+
+std::string KeptJob::objection_to(const StdinBytes& input) const {
+  if (!order_.takes_stdin) return "stdin: the command was started without \"stdin\":true";
+  if (input.off > input_off_)
+    return "stdin: \"off\" is " + std::to_string(input.off) + " where " + std::to_string(input_off_) +
+           " comes next";
+  const std::uint64_t behind = input.off + input.len;
+  if (behind > input_off_ && input_ended_by_client_) return "stdin: it had ended already";
+  if (behind < input_off_ && input.eof) return "stdin: more had come already than what is to be all";
+  if (behind > input_allowed_) return "stdin: more bytes than credit was given for";
+  return {};
+}
+
+void KeptJob::take_input(std::uint64_t place, std::string_view bytes) {
+  bytes.remove_prefix(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), input_off_ - place)));
+  if (bytes.empty() || input_ended_by_client_) return;
+  input_off_ += bytes.size();
+  if (Job* job = ground_.jobs.find(job_)) job->input().write(bytes);
+}
+
+void KeptJob::end_input(std::uint64_t place) {
+  if (place != input_off_ || input_ended_by_client_) return;
+  input_ended_ = input_ended_by_client_ = true;
+  if (Job* job = ground_.jobs.find(job_)) job->input().end();
+}
+
+void KeptJob::signal(int number) {
+  if (Job* job = ground_.jobs.find(job_)) job->signal(number);
+}
+
+void KeptJob::cancel() { ground_.jobs.cancel(job_); }
+
+void KeptJob::stop_output(StdStream stream) {
+  if (Job* job = ground_.jobs.find(job_)) job->stop_output(stream);
+}
+
+// --- what there is to be known ---
+
+JobPhase KeptJob::phase() const {
+  if (is_finished()) return JobPhase::finished;
+  return pid_ ? JobPhase::running : JobPhase::waiting;
+}
+
+KeptState KeptJob::state() const {
+  return {out_.end(), err_.end(), input_off_, input_ended_ ? 0 : input_allowed_ - input_off_, input_ended_};
+}
+
+JobInfo KeptJob::info() const {
+  JobInfo info;
+  info.id = order_.id;
+  info.phase = phase();
+  info.pid = pid_;
+  info.command = order_.command;
+  info.who = order_.who;
+  info.age_ms = uv_now(ground_.store.loop()) - since_ms_;
+  info.stdout_bytes = out_.end();
+  info.stderr_bytes = err_.end();
+  info.clients = followers_.size();
+  if (const auto* exit = std::get_if<Exit>(&outcome_)) {
+    info.status = exit->status;
+    info.reason = exit->reason;
+  }
+  return info;
+}
+
+}  // namespace runwire
