@@ -62,6 +62,11 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
+def loop_seconds(pid):
+    """The CPU time of the first thread, to the nanosecond, as of its last pause."""
+    return int(read(pid, "schedstat").split()[0]) / 1e9
+
+
 def descriptors(pid):
     """{number: what it refers to}"""
     found = {}
