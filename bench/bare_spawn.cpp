@@ -37,7 +37,22 @@ struct Tally {
 struct Command {
   const char* argv[4];
   int null_fd;
+  StartHow start;
 };
+
+pid_t spawn_command(const Command& command, int out, int err) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, command.null_fd, 0);
+  posix_spawn_file_actions_adddup2(&actions, out, 1);
+  posix_spawn_file_actions_adddup2(&actions, err, 2);
+  pid_t pid = -1;
+  const int error =
+      posix_spawn(&pid, command.argv[0], &actions, nullptr, const_cast<char* const*>(command.argv), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  errno = error;
+  return error == 0 ? pid : -1;
+}
 
 #ifdef __linux__
 
@@ -56,7 +71,7 @@ int run_child(void* argument) {
   _exit(127);
 }
 
-pid_t start_command(const Command& command, int out, int err) {
+pid_t clone_command(const Command& command, int out, int err) {
   alignas(16) static char stack[64 * 1024];
   Start start{&command, out, err};
   return clone(run_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
@@ -64,19 +79,7 @@ pid_t start_command(const Command& command, int out, int err) {
 
 #else
 
-pid_t start_command(const Command& command, int out, int err) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, command.null_fd, 0);
-  posix_spawn_file_actions_adddup2(&actions, out, 1);
-  posix_spawn_file_actions_adddup2(&actions, err, 2);
-  pid_t pid = -1;
-  const int error =
-      posix_spawn(&pid, command.argv[0], &actions, nullptr, const_cast<char* const*>(command.argv), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  errno = error;
-  return error == 0 ? pid : -1;
-}
+pid_t clone_command(const Command& command, int out, int err) { return spawn_command(command, out, err); }
 
 #endif
 
@@ -109,7 +112,8 @@ class Slot {
     if (error != 0) return error;
     first_byte_ = 0;
     started_ = now_ns();
-    pid_ = start_command(command, out.get(), err.get());
+    const auto start = command.start == StartHow::clone ? clone_command : spawn_command;
+    pid_ = start(command, out.get(), err.get());
     return pid_ < 0 ? errno : 0;
   }
 
@@ -154,7 +158,7 @@ class Starter {
  public:
   explicit Starter(const BareSpawn& how)
       : how_(how), null_(open("/dev/null", O_RDONLY | O_CLOEXEC)), slots_(how.in_flight) {
-    command_ = {{"/bin/sh", "-c", how.command.c_str(), nullptr}, null_.get()};
+    command_ = {{"/bin/sh", "-c", how.command.c_str(), nullptr}, null_.get(), how.start};
   }
 
   Tally run() {

@@ -10,11 +10,14 @@
 
 namespace runwire {
 
+enum class StartHow { clone, posix_spawn };
+
 struct BareSpawn {
   std::string command = "echo hello";  // run as /bin/sh -c COMMAND
   unsigned processes = 1;              // that start commands, each on its own
   unsigned in_flight = 1;              // commands of each at a time
   Nanoseconds duration = kSecond;
+  StartHow start = StartHow::clone;  // where that is not to be had (not Linux) as posix_spawn
 };
 
 struct BareSpawnResult {
@@ -25,7 +28,7 @@ struct BareSpawnResult {
   double starter_cpu_us = 0;      // of the starters alone
 };
 
-// On Linux by clone(CLONE_VM | CLONE_VFORK), elsewhere by posix_spawn().
+// Commands are started by clone(CLONE_VM | CLONE_VFORK), or by posix_spawn(3), which does some things besides.
 // ERRORS: Errc::io where a command cannot be started or a pipe not be read.
 Result<BareSpawnResult> measure_bare_spawn(const BareSpawn& how);
 

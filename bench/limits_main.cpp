@@ -49,6 +49,8 @@ int main(int argc, char** argv) {
   auto* spawn = app.add_subcommand("spawn", "start, read and reap commands in a loop, and nothing else");
   spawn->add_option("--processes", how.processes, "that start them")->check(CLI::Range(1, 64));
   spawn->add_option("--in-flight", how.in_flight, "of each process")->check(CLI::Range(1, 1000));
+  bool by_posix_spawn = false;
+  spawn->add_flag("--posix-spawn", by_posix_spawn, "by posix_spawn(3), not by clone(2)");
   spawn->add_option("--duration", duration, "as 500ms, 2s");
   spawn->add_option("command", how.command, "for /bin/sh -c")->capture_default_str();
   std::uint64_t bytes = 1 << 30;
@@ -65,5 +67,6 @@ int main(int argc, char** argv) {
   const auto parsed = parse_duration(duration);
   if (!parsed) return complain(parsed.error());
   how.duration = *parsed;
+  how.start = by_posix_spawn ? StartHow::posix_spawn : StartHow::clone;
   return run_spawn(how);
 }

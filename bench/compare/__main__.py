@@ -164,6 +164,7 @@ class Comparison:
         say("  sessions: bulk each way")
         session_scenarios.bulk(result, programs, self.ours, self.options.bulk)
         session_scenarios.echo_alone(result, programs, self.ours, LIMITS_DURATION)
+        session_scenarios.beside_starts(result, programs, self.ours, FAIR_SECONDS)
         for sessions in (1, STREAMS):
             say(f"  sessions: {STREAMS} streams over {sessions}")
             session_scenarios.fair(result, programs, self.ours, sessions, FAIR_SECONDS)

@@ -12,6 +12,7 @@ from medians import (
     ratio,
     ratio_between,
     ratio_over_rounds,
+    rounds_of,
     spread,
     total_over_rounds,
 )
@@ -22,10 +23,14 @@ ECHO = "echo hello"
 LOADS = (8, 64, 256, 1000)
 PREFERRED_LOADS = (64, 8, 256, 1000, 1)  # where a goal names no number of clients
 SESSION_CLIENTS = (8, 64)
-SESSION_LISTS = ("session_spawn", "session_mux", "first_byte", "session_bulk", "session_fair", "session_echo")
+SESSION_LISTS = (
+    "session_spawn", "session_mux", "first_byte", "session_bulk", "session_fair", "session_echo", "session_starts"
+)  # fmt: skip
 STREAMS = 64
+STARTS_A_SECOND = 100
 AS_FAST = 0.97  # smaller differences are what two runs of the same differ by
 US_PER_MS = 1000
+MS_PER_S = 1000
 GIB = 2**30
 
 
@@ -173,6 +178,8 @@ def session_goals(result):
         *(first_byte_goal(result, over) for over in ("TCP", "Unix")),
         *bulk_goals(result),
         *(goal for sessions in (1, STREAMS) for goal in fairness_goals(result, sessions)),
+        starts_goal(result),
+        children_goal(result),
     ]
 
 
@@ -215,6 +222,19 @@ def fairness_goals(result, sessions):
         Goal(8, f"{STREAMS} streams over {where}, the slowest", "at least", 0.5, "of the mean", share),
         Goal(8, f"a line through cat beside {STREAMS} streams over {where}, p99", "under", 20, "ms", p99),
     ]
+
+
+def starts_goal(result):
+    entry = find(listed(result, "session_starts"), server=OURS, starts=STARTS_A_SECOND)
+    what = f"a line through cat beside {STARTS_A_SECOND} starts a second and 1,000 idle sessions, p99"
+    return Goal(8, what, "under", 20, "ms", over_rounds(entry, "echo_p99_ms"))
+
+
+def children_goal(result):
+    """The inverse of a rate, on all processors: of their time, a part of a command's."""
+    entry = find(listed(result, "beside"), server=OURS, what="5000 sleeping commands")
+    each = spread(ratio(MS_PER_S, one.get("per_second")) for one in rounds_of(entry))
+    return Goal(8, "a command beside 5,000 sleeping ones", "under", 2, "ms", each)
 
 
 def troubles(result):

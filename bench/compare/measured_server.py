@@ -76,9 +76,9 @@ class Programs:
             sys.exit(done.stderr.strip())
         return json.loads(done.stdout)
 
-    def spawn_limit(self, command, duration, processes, in_flight):
+    def spawn_limit(self, command, duration, processes, in_flight, *options):
         count = ["--processes", str(processes), "--in-flight", str(in_flight)]
-        return self.limit("spawn", *count, "--duration", duration, command)
+        return self.limit("spawn", *count, *options, "--duration", duration, command)
 
 
 def figures_of(report):

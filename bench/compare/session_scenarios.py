@@ -7,7 +7,7 @@ import struct
 import tempfile
 import time
 
-from goals import ECHO, STREAMS
+from goals import ECHO, STARTS_A_SECOND, STREAMS
 from measured_server import runwired, status_of
 from scenarios import WARMUP, entry_of, settle, switches
 
@@ -49,9 +49,12 @@ def mux(result, programs, server, duration):
 
 
 def first_byte(result, programs, program, duration):
-    """From a start to the first byte of output, one command at a time: over a bare pipe, TCP and a Unix socket."""
+    """From a start to the first byte of output, one command at a time: over a bare pipe, TCP and a Unix socket.
+
+    The bare limit is a loop of posix_spawn; one of clone, which does less, stands beside it."""
     words = ("--scenario", "spawn", "--reply", "stream", "-c", "1", "-z", duration, "-w", WARMUP)
-    bare = programs.spawn_limit(ECHO, duration, 1, 1)["first_byte_p50_ms"]
+    bare = programs.spawn_limit(ECHO, duration, 1, 1, "--posix-spawn")["first_byte_p50_ms"]
+    bare_clone = programs.spawn_limit(ECHO, duration, 1, 1)["first_byte_p50_ms"]
     with tempfile.TemporaryDirectory(prefix="runwire.") as directory:
         for name, address in (("TCP", "127.0.0.1:0"), ("Unix", f"unix:{directory}/socket")):
             with runwired(program, listen=address).running() as (reached, _):
@@ -60,6 +63,7 @@ def first_byte(result, programs, program, duration):
                 {
                     "first_byte_ms": report["first_byte"]["p50_ms"],
                     "bare_ms": bare,
+                    "bare_clone_ms": bare_clone,
                     "end_ms": report["latency"]["p50_ms"],
                     "failed": report["failed"],
                 }
@@ -105,6 +109,24 @@ def fair(result, programs, server, sessions, seconds):
             "echo_p50_ms": latency_of(echo, "p50_ms"),
             "echo_p99_ms": latency_of(echo, "p99_ms"),
             "peak_rss_kb": peak,
+            "failed": report["failed"] + echo["failed"],
+        }
+    )
+
+
+def beside_starts(result, programs, server, seconds):
+    """Lines there and back, beside so many starts a second and sessions that do nothing."""
+    load = ("--scenario", "many-idle", "-r", str(STARTS_A_SECOND), "-w", "0s")
+    with server.running() as (address, _):
+        starts = programs.start_bench(address, *load, "-z", f"{seconds + 2}s")
+        settle(lambda: True)
+        echo = programs.bench(address, None, "--scenario", "echo", "-z", f"{seconds}s", "-w", "200ms")
+        report = programs.await_bench(starts)
+    entry_of(result, "session_starts", server=server.name, starts=STARTS_A_SECOND)["rounds"].append(
+        {
+            "echo_p50_ms": latency_of(echo, "p50_ms"),
+            "echo_p99_ms": latency_of(echo, "p99_ms"),
+            "start_p50_ms": latency_of(report, "p50_ms"),
             "failed": report["failed"] + echo["failed"],
         }
     )

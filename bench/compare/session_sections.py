@@ -8,7 +8,10 @@ SPREAD = "Medians over the rounds, then the least and the most of them."
 
 
 def session_tables(result):
-    makers = (spawn_table, mux_table, first_byte_table, bulk_table, fair_table, echo_table, idle_table, programs_table)
+    makers = (
+        spawn_table, mux_table, first_byte_table, bulk_table, fair_table, echo_table, starts_table, idle_table,
+        programs_table,
+    )  # fmt: skip
     return [make(result) for make in makers]
 
 
@@ -52,12 +55,16 @@ def first_byte_table(result):
             shown_median(over_rounds(entry, "bare_ms")),
             shown_median(over_rounds(entry, "first_byte_ms")),
             shown_spread(ratio_over_rounds(entry, "first_byte_ms", "bare_ms")),
+            shown_spread(ratio_over_rounds(entry, "first_byte_ms", "bare_clone_ms")),
             shown_median(over_rounds(entry, "end_ms")),
         ]
         for entry in listed(result, "first_byte")
     ]
-    note = f"From the start to the first byte of `echo hello`, one at a time; bare: the same over a pipe. {SPREAD}"
-    headings = ["server", "over", "bare ms", "first byte ms", "of bare", "exit ms"]
+    note = (
+        "From the start to the first byte of `echo hello`, one at a time; bare: the same over a pipe, in a loop of "
+        f"posix_spawn(3), or of clone(2), which does less. {SPREAD}"
+    )
+    headings = ["server", "over", "bare ms", "first byte ms", "of bare", "of bare clone", "exit ms"]
     return Table("Sessions: the first byte", note, headings, rows, 2)
 
 
@@ -103,6 +110,19 @@ def echo_table(result):
         for entry in listed(result, "session_echo")
     ]
     return Table("Sessions: a line through cat and back, alone", SPREAD, ["server", "p50 ms", "p99 ms"], rows)
+
+
+def starts_table(result):
+    rows = [
+        [
+            entry["server"],
+            shown(entry["starts"], 1),
+            *(shown_spread(over_rounds(entry, name)) for name in ("echo_p50_ms", "echo_p99_ms", "start_p50_ms")),
+        ]
+        for entry in listed(result, "session_starts")
+    ]
+    note = f"A line through `cat` and back, beside them and 1,000 sessions that do nothing. {SPREAD}"
+    return Table("Sessions: beside starts", note, ["server", "starts /s", "line p50 ms", "line p99 ms", "start p50 ms"], rows)
 
 
 def idle_table(result):

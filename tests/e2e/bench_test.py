@@ -405,7 +405,8 @@ class PeersTest(BenchCase):
         done = subprocess.run(compare, capture_output=True, text=True, timeout=DEADLINE_S * 6)
         self.assertEqual(done.returncode, 0, done.stderr)
         result = json.loads(pathlib.Path(self.path("all.json")).read_text())
-        for kind in ("session_spawn", "session_mux", "first_byte", "session_bulk", "session_fair", "session_echo"):
+        kinds = ("spawn", "mux", "bulk", "fair", "echo", "starts")
+        for kind in ("first_byte", *(f"session_{name}" for name in kinds)):
             for entry in result[kind]:
                 with self.subTest(kind, entry=entry):
                     self.assertEqual(entry["rounds"][0]["failed"], 0)

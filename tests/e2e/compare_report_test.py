@@ -18,7 +18,7 @@ from report import against, tables  # noqa: E402
 
 NAMES = (
     "server", "command", "clients", "how", "what", "bytes", "connections", "share_of_r", "sessions", "streams",
-    "commands", "over",
+    "commands", "over", "starts",
 )  # fmt: skip
 
 
@@ -139,6 +139,17 @@ class GoalsTest(unittest.TestCase):
         )]  # fmt: skip
         self.assertEqual(verdicts, ["not met", "met", "not met", "met"])
 
+    def test_what_goes_on_beside_starts_and_beside_children_is_judged_by_its_milliseconds(self):
+        rounds = [{"echo_p99_ms": 12}, {"echo_p99_ms": 30}, {"echo_p99_ms": 19}]
+        self.result["session_starts"] = [{"server": "runwired", "starts": 100, "rounds": rounds}]
+        self.result["beside"] = [
+            {"server": "runwired", "what": "5000 sleeping commands", "rounds": [{"per_second": 400}]}
+        ]
+        self.assertEqual(goal(self.result, "a line through cat beside 100 starts").measured, Spread(19, 12, 30))
+        self.assertEqual(goal(self.result, "a line through cat beside 100 starts").verdict(), "met")
+        self.assertEqual(goal(self.result, "a command beside 5,000 sleeping ones").measured.median, 2.5)
+        self.assertEqual(goal(self.result, "a command beside 5,000 sleeping ones").verdict(), "not met")
+
     def test_failed_commands_of_runwired_alone_are_counted(self):
         self.result["closed"][0]["rounds"][1]["failed"] = 2
         self.result["closed"][1]["rounds"][1]["failed"] = 40
@@ -151,7 +162,7 @@ class TablesTest(unittest.TestCase):
     def test_what_was_not_measured_is_said_to_be(self):
         for result in ({}, emptied(fixture())):
             self.assertEqual({one.verdict() for one in goals(result)}, {"not measured"})
-            self.assertIn("0 of 47 met, 0 not met, 47 not measured" if result else "not measured", tables(result))
+            self.assertIn("0 of 49 met, 0 not met, 49 not measured" if result else "not measured", tables(result))
 
     def test_no_line_is_wider_than_110_characters(self):
         result = fixture()
