@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <span>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "client/destination.hpp"
 #include "client/shell_line.hpp"
 #include "client/timespan.hpp"
+#include "proto/limit_words.hpp"
 #include "proto/limits.hpp"
 
 namespace runwire {
@@ -20,8 +22,9 @@ constexpr std::chrono::milliseconds kConnectTimeout{5000};
 struct Flags {
   bool help = false, version = false, verbose = false, quiet = false, json = false;
   bool plain = false, clear_env = false, no_stdin = false, terminal = false, no_terminal = false;
-  std::vector<std::string> variables;
+  std::vector<std::string> variables, limits;
   std::optional<std::string> workdir, connect_timeout, timeout, idle_timeout, linger, status_file, encoding;
+  std::optional<std::string> nice, umask;
 };
 
 void declare_session_options(CLI::App& app, Flags& flags) {
@@ -34,6 +37,9 @@ void declare_session_options(CLI::App& app, Flags& flags) {
   app.add_option("--timeout", flags.timeout);
   app.add_option("--idle-timeout", flags.idle_timeout);
   app.add_option("--linger", flags.linger);
+  app.add_option("--limit", flags.limits)->allow_extra_args(false);
+  app.add_option("--nice", flags.nice);
+  app.add_option("--umask", flags.umask);
   app.add_option("--status-file", flags.status_file);
   app.add_flag("--json", flags.json);
 }
@@ -95,6 +101,9 @@ Status check_plain(const Flags& flags, const Destination& destination) {
       {"--timeout", flags.timeout.has_value()},
       {"--idle-timeout", flags.idle_timeout.has_value()},
       {"--linger", flags.linger.has_value()},
+      {"--limit", !flags.limits.empty()},
+      {"--nice", flags.nice.has_value()},
+      {"--umask", flags.umask.has_value()},
       {"--status-file", flags.status_file.has_value()},
       {"--json", flags.json},
       {"workdir of hosts.toml", !destination.entry.workdir.empty()},
@@ -131,6 +140,28 @@ Status read_times(const Flags& flags, CommandRequest& request) {
   return Ok{};
 }
 
+// All of `text` as a number from `least` to `most`.
+std::optional<int> number_of(const std::string& text, int base, int least, int most) {
+  int number = 0;
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, number, base);
+  const bool is_number = read.ec == std::errc() && read.ptr == end;
+  return is_number && number >= least && number <= most ? std::optional(number) : std::nullopt;
+}
+
+Status read_limits(const Flags& flags, CommandLimits& limits) {
+  for (const std::string& words : flags.limits) {
+    const Status read = read_limit_words(words, limits);
+    if (!read) return usage_error("--limit: " + read.error().message);
+  }
+  if (flags.nice) limits.nice = number_of(*flags.nice, 10, -20, 19);
+  if (flags.nice && !limits.nice) return usage_error("--nice must be a number from -20 to 19");
+  const auto umask = number_of(flags.umask.value_or(""), 8, 0, 0777);
+  if (flags.umask && !umask) return usage_error("--umask must be an octal number from 0 to 777");
+  if (umask) limits.umask = static_cast<std::uint32_t>(*umask);
+  return Ok{};
+}
+
 // NAME alone is taken from our environment, and left out where it is not set there either, as docker does.
 Status read_variables(const Flags& flags, const Environment& environment, CommandRequest& request) {
   for (const std::string& variable : flags.variables) {
@@ -148,6 +179,7 @@ Status read_variables(const Flags& flags, const Environment& environment, Comman
 Status read_flags(const Flags& flags, const Environment& environment, CommandRequest& request) {
   RUNWIRE_TRY(read_times(flags, request));
   RUNWIRE_TRY(read_variables(flags, environment, request));
+  RUNWIRE_TRY(read_limits(flags, request.limits));
   if (flags.workdir && flags.workdir->empty()) return usage_error("--workdir must name a directory there");
   if (flags.status_file && flags.status_file->empty()) return usage_error("--status-file must name a file");
   const auto linger = linger_named(flags.linger.value_or(std::string(name_of(request.linger))));
@@ -256,13 +288,14 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
   -e, --env NAME=VALUE        one more variable; NAME alone: as it is here (no)
   --clear-env                 no variables but these (all that runwired has)
   -w, --workdir DIR           where the command runs (runwired's directory)
-  -n, --no-stdin              its stdin is /dev/null (it is ours); for loops
-                              that read stdin themselves, as `while read` does
+  -n, --no-stdin              its stdin is /dev/null (it is ours), in `while read`
   -t, -T                      with a terminal, which is to come; without (-T)
   --timeout DURATION          end it after 500ms, 10s, 2m, 1h; 5 is 5s (never)
   --idle-timeout DURATION     end it after so long without output (never)
   --linger grace|wait|return  when it ended and another holds its output open:
                               up to 1s more, all of it, no more (grace)
+  --limit NAME=MAX,...        of cpu, as, nofile, nproc, fsize, core (as there)
+  --nice N, --umask OCTAL     its niceness, -20 to 19; its umask (as there)
   --status-file PATH          write there as a JSON line how it ended (nowhere)
   --json                      output, too, as JSON lines on stdout (as bytes)
   --plain                     the original protocol: output at the end, no stdin
@@ -272,7 +305,6 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
   --version; -h, --help       show the version; this
 
 Signals go to the command; the third INT or TERM in a row ends the connection.
-At the prompt Ctrl-C forgets the line or ends the command, Ctrl-D leaves.
 
 Exit status: the command's; 128+n if signal n killed it; 127 no such program,
 126 not to be run; 124 if it took too long; 255 if runwire failed (no

@@ -29,6 +29,7 @@ struct CommandRequest {
   bool leaves_on_signal = false;  // see StdioRelay::Options
   Linger linger = Linger::grace;
   std::optional<std::uint64_t> timeout_ms, idle_ms;
+  CommandLimits limits;
   std::string status_file;  // empty: none
   bool json = false, verbose = false, quiet = false;
   std::string encoding;  // of the server's programs; empty: bytes pass untouched

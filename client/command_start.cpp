@@ -35,6 +35,7 @@ Result<CommandStart> prepare_start(const CommandRequest& request, StartWords wor
   start.linger = request.linger;
   start.timeout_ms = request.timeout_ms;
   start.idle_ms = request.idle_ms;
+  start.limits = request.limits;
   if (encoding != nullptr) {
     RUNWIRE_TRY(encode_words(words, encoding->command));
     RUNWIRE_TRY(encode(encoding->command, start.cwd));

@@ -5,6 +5,7 @@
 #include <linux/close_range.h>
 #include <linux/futex.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -111,6 +112,22 @@ RUNWIRE_IN_CHILD void reset_signals(const ChildStart& start) {
   in_child(SYS_rt_sigprocmask, SIG_SETMASK, word(&none), 0, sizeof none);
 }
 
+RUNWIRE_IN_CHILD void apply_settings(ChildStart& start) {
+  const ChildSettings& settings = start.settings;
+  if (settings.has_umask) in_child(SYS_umask, settings.umask);
+  if (settings.has_nice)
+    if (const long result = in_child(SYS_setpriority, PRIO_PROCESS, 0, settings.nice); result < 0)
+      fail_child(start, kNiceStage, result);
+  if (settings.takes_terminal)
+    if (const long result = in_child(SYS_ioctl, 0, TIOCSCTTY, 0); result < 0)
+      fail_child(start, kTerminalStage, result);
+  for (std::size_t i = 0; i < settings.limits; ++i) {
+    const ResourceLimit& limit = settings.limit[i];
+    if (const long result = in_child(SYS_prlimit64, 0, limit.resource, word(&limit.value), 0); result < 0)
+      fail_child(start, limit.stage, result);
+  }
+}
+
 // As a shell searches PATH: what is not there or may not be executed is passed over. Returns where the shell has to
 // decide: when nothing was found, or something that is no program of a known format.
 RUNWIRE_IN_CHILD void try_directly(const ChildStart& start) {
@@ -149,6 +166,7 @@ RUNWIRE_IN_CHILD int run_child(void* argument) {
   if (const long result = take_descriptors(start); result < 0) fail_child(start, kDescriptorStage, result);
   if (const long result = in_child(SYS_chdir, word(start.cwd)); result < 0) fail_child(start, "cwd", result);
   reset_signals(start);
+  apply_settings(start);
   if (start.is_program) fail_child(start, kExecStage, run_program(start));
   try_directly(start);
   fail_child(start, kExecStage,

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "server/child_settings.hpp"
 #include "server/descriptor.hpp"
 #include "server/direct_call.hpp"
 #include "server/script.hpp"
@@ -35,6 +36,7 @@ struct ChildStart {
   int script_fd;                // -1: none
   const int* signals_to_reset;  // ends with 0
   rlimit nofile;
+  ChildSettings settings;
   pid_t daemon;
   int share_below =
       0;  // 0: the child has a table of descriptors of its own; else it leaves the daemon's, and takes

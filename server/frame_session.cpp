@@ -17,8 +17,7 @@ constexpr std::size_t kShownBytes = 200;  // of a command, to people
 
 // To run the command without it would be something else than what was asked for.
 std::string_view unsupported_key(const Start& start) {
-  if (start.pty) return "pty";
-  return start.limits == CommandLimits{} ? "" : "limits";
+  return start.pty ? "pty" : "";
 }
 
 bool is_recorded(const Start& start) { return start.keep_ms || start.full != Full::block; }

@@ -37,6 +37,9 @@ std::string describe(const SpawnFailure& failure, JobWishes wishes) {
                      (failure.path.empty() ? "" : shown(failure.path) + ": ") + uv_strerror(failure.error);
   if (failure.is_transient()) return text + "; try again later, or lower --max-running";
   if (failure.stage == "cwd" && wishes.has_cwd) return text + "; name a directory that is there";
+  if (failure.stage.starts_with("limit:"))
+    return text + "; ask for less, or give runwired a higher hard limit";
+  if (failure.stage == "nice") return text + "; ask for a niceness that is not below runwired's";
   if (failure.stage == "exec" && wishes.has_program)
     return text + "; check the program's name, and PATH there";
   if (failure.stage == "cwd")

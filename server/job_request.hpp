@@ -30,6 +30,7 @@ struct JobRequest {
   std::string cwd = {};  // from the daemon's; empty: that one
   bool takes_stdin = false;
   JobTerms terms = {};
+  CommandLimits limits = {};
 };
 
 }  // namespace runwire

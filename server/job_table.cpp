@@ -57,6 +57,7 @@ void JobTable::start(JobId id) {
   spec_.clear_environment = request.clear_environment;
   spec_.mark = std::move(request.terms.mark);
   spec_.takes_stdin = request.takes_stdin;
+  spec_.limits = request.limits;
   if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   young_.enter(id);
   if (request.terms.form == ReplyForm::whole) hold_output_of(*entry.job);

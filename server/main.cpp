@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "server/exec_shim.hpp"
 #include "server/inheritance.hpp"
 #include "server/log.hpp"
 #include "server/options.hpp"
@@ -15,7 +16,7 @@ namespace {
 
 std::unique_ptr<runwire::Spawner> make_spawner(uv_loop_t* loop, runwire::SpawnerChoice choice) {
   auto native = choice == runwire::SpawnerChoice::uv ? nullptr : runwire::make_native_spawner(loop);
-  return native ? std::move(native) : runwire::make_uv_spawner(loop);
+  return native ? std::move(native) : runwire::make_uv_spawner(loop, runwire::own_executable());
 }
 
 runwire::Status serve(uv_loop_t* loop, runwire::Options options) {
@@ -39,6 +40,7 @@ int exit_status(const runwire::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (runwire::is_shim_call(argc, argv)) return runwire::run_shim(argv);
   runwire::Invocation invocation = runwire::parse_command_line(argc, argv);
   if (!invocation.options) return invocation.exit_status;
   runwire::tidy_inheritance();

@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "proto/limit_words.hpp"
 #include "proto/limits.hpp"
 #include "server/spill_file.hpp"
 #include "server/version.hpp"
@@ -34,6 +35,8 @@ How commands run:
   --max-running N        so many at once, the rest wait (default 1000)
   --max-queued N         so many may wait, more are told "busy" (default 10000)
   --max-output BYTES     of one command; K, M, G are understood; more ends it (default 4G)
+  --limit NAME=MAX,...   no command gets more of: cpu (seconds), as, fsize, core (bytes; K, M, G are
+                         understood), nofile, nproc; repeatable (default: what runwired has)
   --spill-dir DIR        for output beyond 1 MiB a stream (default $TMPDIR, else /var/tmp)
 Commands that outlive their connection:
   --max-keep DUR         their outcome stays so long, at most: 90, 30m, 24h or 7d (default 24h)
@@ -70,7 +73,7 @@ std::string current_directory() {
 
 // The raw words; checked and turned into Options once all are there.
 struct Words {
-  std::vector<std::string> listen;
+  std::vector<std::string> listen, limits;
   double drain_timeout_seconds = 10;
   double keepalive_seconds = 15;
   double follower_timeout_seconds = 30;
@@ -109,6 +112,7 @@ void declare(CLI::App& app, Options& options, Words& words) {
   app.add_option("--max-output", options.max_output_bytes)
       ->transform(CLI::AsSizeValue(false))
       ->transform(not_negative);
+  app.add_option("--limit", words.limits)->allow_extra_args(false);
   app.add_option("--spill-dir", options.spill_dir);
   app.add_option("--spill-space", options.spill_space_bytes)
       ->transform(CLI::AsSizeValue(false))
@@ -129,6 +133,10 @@ Status complete(Options& options, const Words& words) {
     auto address = parse_address(word, kDefaultPort);
     RUNWIRE_TRY(address);
     options.listen.push_back(std::move(*address));
+  }
+  for (const std::string& limits : words.limits) {
+    const Status read = read_limit_words(limits, options.caps);
+    if (!read) return Error{Errc::invalid_argument, "--limit: " + read.error().message};
   }
   options.drain_timeout_ms = static_cast<unsigned>(words.drain_timeout_seconds * 1000);
   options.max_keep_ms = static_cast<std::uint64_t>(words.max_keep_seconds * 1000);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proto/address.hpp"
+#include "proto/client_message.hpp"
 #include "server/access.hpp"
 #include "server/log.hpp"
 
@@ -26,6 +27,7 @@ struct Options {
       30000;  // a client that holds up others' output for so long is let go; 0: never
   std::uint64_t spill_space_bytes = std::uint64_t{8} << 30;  // of all kept commands
   std::uint64_t max_output_bytes = std::uint64_t{4} << 30;
+  CommandLimits caps = {};  // of every command, over what its client wishes
   unsigned drain_timeout_ms = 10000;
   unsigned ping_ms = 15000;  // a session's peer that is silent for so long is asked; 0: never
   std::string shell = "/bin/sh";

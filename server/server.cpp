@@ -97,6 +97,7 @@ Server::Server(uv_loop_t* loop, Spawner& spawner, Options options)
 SpawnSpec Server::spawn_spec() const {
   SpawnSpec spec{options_.shell, "", options_.cwd, options_.spill_dir,
                  options_.direct ? &direct_calls_ : nullptr};
+  spec.caps = options_.caps;
   spec.mark = std::string(kMarkName) + "=" + hello_.boot + ".";
   return spec;
 }

@@ -33,6 +33,7 @@ JobRequest request_for(const Start& start, StartWords words) {
   request.terms.linger = start.linger;
   request.terms.timeout_ms = start.timeout_ms;
   request.terms.idle_ms = start.idle_ms;
+  request.limits = start.limits;
   return request;
 }
 

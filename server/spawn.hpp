@@ -1,8 +1,8 @@
 // Starting a command: the seam between jobs and the operating system.
 //
 // Every spawner gives a child the same start: /dev/null or a real pipe as stdin, real pipes as stdout and stderr,
-// nothing else open, default signals, a session and process group of its own, the daemon's umask, and its environment
-// with what SpawnSpec adds to it.
+// nothing else open, default signals, a session and process group of its own, the daemon's umask and limits where
+// SpawnSpec asks for no others, and its environment with what SpawnSpec adds to it.
 #pragma once
 
 #include <uv.h>
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/client_message.hpp"
 #include "proto/exit_status.hpp"
 #include "proto/outcome.hpp"
 #include "server/direct_call.hpp"
@@ -35,12 +36,14 @@ struct SpawnSpec {
   // NAME=VALUE, last in the environment, by which a command's processes are known wherever they went (see
   // server/process_tree.hpp); empty: none.
   std::string mark = {};
-  bool takes_stdin = false;  // a pipe; else /dev/null
+  bool takes_stdin = false;   // a pipe; else /dev/null
+  CommandLimits limits = {};  // what the client wishes ...
+  CommandLimits caps = {};    // ... and the most that it gets; see server/child_settings.hpp
 };
 
 struct SpawnFailure {
-  std::string stage;      // "cwd", "script", "pipe", "fork", "exec"
-  int error;              // a libuv error, negative
+  std::string stage;  // "cwd", "script", "pipe", "fork", "exec", and the stages of server/child_settings.hpp
+  int error;          // a libuv error, negative
   std::string path = {};  // what it was about: the directory, the shell, argv[0]; empty where about none
   // The machine is short of something now and may not be later.
   bool is_transient() const;
@@ -95,8 +98,8 @@ class Spawner {
 // The portable spawner, over uv_spawn(). It cannot tell a child's usage: libuv reaps without asking for it. It finds a
 // program before the child is there to exec it, and takes for a script, which the shell must run, what may be executed
 // and begins with a line of text that is not "#!". It takes no orphans: libuv reaps the children that it has started,
-// and no others.
-std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop);
+// and no others. `shim` is the program of server/exec_shim.hpp, for children that set something.
+std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop, std::string shim);
 
 // Linux only, and where clone(2) does what it needs; else null. Starts children without copying the daemon and without
 // waiting for them, and tells their usage. While it lives this process takes in the orphans of its children (prctl(2),

@@ -295,6 +295,7 @@ class NativeSpawner final : public Spawner {
     start.script_fd = birth.script.get();
     start.signals_to_reset = reset_.data();
     start.nofile = inherited_descriptor_limit();
+    start.settings = settings_for(spec.limits, spec.caps);
     start.daemon = daemon_;
     return {"", 0};
   }

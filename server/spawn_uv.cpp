@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "server/child_settings.hpp"
 #include "server/descriptor.hpp"
+#include "server/exec_shim.hpp"
 #include "server/script.hpp"
 #include "server/spawn.hpp"
 #include "server/spawn_environment.hpp"
@@ -35,6 +37,12 @@ class UvChild : public Child {
  public:
   explicit UvChild(ChildEvents& events) : events_(events) {}
 
+  // Before start(): there is a shim, which tells here why it could not become `program`.
+  void expect_report(Descriptor report, std::string program) {
+    report_ = std::move(report);
+    program_ = std::move(program);
+  }
+
   int start(uv_loop_t* loop, uv_process_options_t& options) {
     started_ms_ = uv_hrtime() / 1e6;
     auto* process = new uv_process_t{};
@@ -53,19 +61,28 @@ class UvChild : public Child {
   }
 
   void exited(int code, int signal) {
+    if (report_.get() >= 0)
+      if (auto failure = read_shim_report(report_.get())) return fail(std::move(*failure));
     Usage usage;
     usage.wall_ms = uv_hrtime() / 1e6 - started_ms_;
     events_.child_exited({signal != 0 ? ExitStatus::killed(signal) : ExitStatus::exited(code), {}, usage});
   }
 
+  void fail(SpawnFailure failure) {
+    if (failure.stage == "exec") failure.path = program_;
+    events_.child_failed(failure);
+  }
+
   ChildEvents& events_;
   Handle<uv_process_t> process_;
+  Descriptor report_;
+  std::string program_;
   double started_ms_ = 0;
 };
 
 uv_stdio_container_t inherit(int fd) {
   uv_stdio_container_t stdio{};
-  stdio.flags = UV_INHERIT_FD;
+  stdio.flags = fd < 0 ? UV_IGNORE : UV_INHERIT_FD;
   stdio.data.fd = fd;
   return stdio;
 }
@@ -74,11 +91,13 @@ struct Program {
   std::vector<std::string> words;
   std::string path;  // empty: the first word
   Descriptor script;
+  Descriptor report;  // the shim's
 };
 
 class UvSpawner : public Spawner {
  public:
-  explicit UvSpawner(uv_loop_t* loop) : loop_(loop), null_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+  UvSpawner(uv_loop_t* loop, std::string shim)
+      : loop_(loop), shim_(std::move(shim)), null_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
 
   std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) override {
     auto child = std::make_unique<UvChild>(events);
@@ -103,9 +122,11 @@ class UvSpawner : public Spawner {
     }
     ChildPipes pipes;
     if (const int error = pipes.open(spec.takes_stdin); error != 0) return {"pipe", error};
+    const std::string& named = spec.argv.empty() ? spec.shell : spec.argv.front();
+    if (const int error = take_shim(spec, named, program, child); error != 0) return {"pipe", error};
     const int error = exec(spec, program, environment, pipes, child);
     if (error != 0 && SpawnFailure{"", error}.is_transient()) return {"fork", error};
-    if (error != 0) return {"exec", error, spec.argv.empty() ? spec.shell : spec.argv.front()};
+    if (error != 0) return {"exec", error, named};
     events.child_started(child.pid(), {pipes.in.write_end.release(), pipes.out.read_end.release(),
                                        pipes.err.read_end.release()});
     return {"", 0};
@@ -135,6 +156,20 @@ class UvSpawner : public Spawner {
     return 0;
   }
 
+  // Puts the shim in the place of the program, where the child is to set something. The same.
+  int take_shim(const SpawnSpec& spec, const std::string& named, Program& program, UvChild& child) const {
+    const ChildSettings settings = settings_for(spec.limits, spec.caps);
+    if (!settings.is_any()) return 0;
+    Pipe report;
+    if (const int error = report.open_from_child(); error != 0) return error;
+    program.words =
+        shim_call(settings, program.path.empty() ? program.words.front() : program.path, program.words);
+    program.path = shim_;
+    program.report = std::move(report.write_end);
+    child.expect_report(std::move(report.read_end), named);
+    return 0;
+  }
+
   int exec(const SpawnSpec& spec, const Program& program, char* const* environment, const ChildPipes& pipes,
            UvChild& child) {
     std::vector<char*> argv;
@@ -142,7 +177,8 @@ class UvSpawner : public Spawner {
     argv.push_back(nullptr);
     const int in = spec.takes_stdin ? pipes.in.read_end.get() : null_.get();
     uv_stdio_container_t stdio[] = {inherit(in), inherit(pipes.out.write_end.get()),
-                                    inherit(pipes.err.write_end.get()), inherit(program.script.get())};
+                                    inherit(pipes.err.write_end.get()), inherit(program.script.get()),
+                                    inherit(program.report.get())};
     uv_process_options_t options{};
     options.file = program.path.empty() ? argv[0] : program.path.c_str();
     options.args = argv.data();
@@ -150,7 +186,9 @@ class UvSpawner : public Spawner {
     options.cwd = spec.cwd.c_str();
     options.flags = UV_PROCESS_DETACHED;  // setsid(2)
     options.stdio = stdio;
-    options.stdio_count = program.script.get() < 0 ? kScriptFd : kScriptFd + 1;
+    options.stdio_count = program.report.get() >= 0   ? kShimReportFd + 1
+                          : program.script.get() >= 0 ? kScriptFd + 1
+                                                      : kScriptFd;
     return child.start(loop_, options);
   }
 
@@ -162,6 +200,7 @@ class UvSpawner : public Spawner {
   }
 
   uv_loop_t* loop_;
+  const std::string shim_;
   Descriptor null_;
 };
 
@@ -171,6 +210,8 @@ bool SpawnFailure::is_transient() const {
   return error == UV_EAGAIN || error == UV_ENOMEM || error == UV_EMFILE || error == UV_ENFILE;
 }
 
-std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop) { return std::make_unique<UvSpawner>(loop); }
+std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop, std::string shim) {
+  return std::make_unique<UvSpawner>(loop, std::move(shim));
+}
 
 }  // namespace runwire

@@ -17,7 +17,7 @@ namespace runwire::test {
 
 inline std::unique_ptr<Spawner> make_best_spawner(uv_loop_t* loop) {
   auto native = make_native_spawner(loop);
-  return native ? std::move(native) : make_uv_spawner(loop);
+  return native ? std::move(native) : make_uv_spawner(loop, RUNWIRE_RUNWIRED);
 }
 
 class StoreFixture : public LoopFixture {

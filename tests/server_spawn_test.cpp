@@ -128,7 +128,7 @@ class SpawnFixture : public StoreFixture {
 
 struct OverUv : SpawnFixture {
   static constexpr int kFailures = 100;  // each a fork, which a sanitizer makes slow
-  OverUv() { spawner = make_uv_spawner(loop()); }
+  OverUv() { spawner = make_uv_spawner(loop(), RUNWIRE_RUNWIRED); }
 };
 struct Native : SpawnFixture {
   static constexpr int kFailures = 1000;
@@ -824,3 +824,96 @@ TEST_CASE_FIXTURE(OverUv, "spawn, uv: says nothing of usage that it cannot know"
 }
 
 #endif
+
+// What a child sets for itself.
+
+TEST_CASE_TEMPLATE("spawn: a command has the limits, the niceness and the umask that were asked for", Fixture,
+                   OverUv, Native) {
+  Fixture test;
+  SpawnSpec how =
+      test.spec("ulimit -n; ulimit -Hn; ulimit -c; ulimit -t; ulimit -Ht; ulimit -f; nice; umask");
+  how.limits.nofile = 20;
+  how.limits.core_bytes = 0;
+  how.limits.cpu_s = 7;
+  how.limits.fsize_bytes = 51200;
+  how.limits.nice = 5;
+  how.limits.umask = 027;
+  CHECK(test.output_of(how) == "20\n20\n0\n7\n8\n100\n5\n0027\n");
+}
+
+TEST_CASE_TEMPLATE("spawn: caps hold for a command that asks for nothing, and for one that asks for more",
+                   Fixture, OverUv, Native) {
+  Fixture test;
+  SpawnSpec how = test.spec("ulimit -n; ulimit -Hn");
+  how.caps.nofile = 30;
+  CHECK(test.output_of(how) == "30\n30\n");
+  how.limits.nofile = 40;
+  CHECK(test.output_of(how) == "30\n30\n");
+  how.limits.nofile = 20;
+  CHECK(test.output_of(how) == "20\n20\n");
+}
+
+TEST_CASE_TEMPLATE("spawn: a limit that may not be set is told with its stage and errno", Fixture, OverUv,
+                   Native) {
+  Fixture test;
+  SpawnSpec how = test.spec("echo it runs");
+  how.limits.umask = 022;
+  how.limits.nofile = std::uint64_t{1} << 52;  // more than any system allows
+  CHECK(test.failure_of(how) == "limit:nofile EPERM ");
+}
+
+TEST_CASE_TEMPLATE("spawn: with limits a command has the same descriptors, pid, session and exit", Fixture,
+                   OverUv, Native) {
+  Fixture test;
+  const std::string count = "ls /proc/self/fd | wc -l";
+  const std::string without = test.output_of(count);
+  SpawnSpec how = test.spec(count + "; echo $$; ps -o pgid=,sid= -p $$; exit 7");
+  how.limits.core_bytes = 0;
+  const Watched& ended = test.run(how);
+  const std::string pid = std::to_string(ended.pid.value());
+  REQUIRE(ended.status.has_value());
+  CHECK(ended.status->code() == 7);
+  std::istringstream words(ended.text(0));
+  std::string descriptors, own, group, session;
+  words >> descriptors >> own >> group >> session;
+  CHECK(descriptors + "\n" == without);
+  CHECK(own == pid);
+  CHECK(group == pid);
+  CHECK(session == pid);
+}
+
+TEST_CASE_TEMPLATE("spawn: with limits a start fails as it does without", Fixture, OverUv, Native) {
+  Fixture test;
+  const auto limited = [](SpawnSpec how) {
+    how.limits.core_bytes = 0;
+    return how;
+  };
+  CHECK(test.failure_of(limited(test.program({"no-such-program"}))) == "exec ENOENT no-such-program");
+  CHECK(test.failure_of(limited(test.program({"/"}))) == "exec EACCES /");
+  SpawnSpec how = limited(test.spec("true"));
+  how.shell = test.dir.path() + "/none";
+  CHECK(test.failure_of(how) == "exec ENOENT " + how.shell);
+  how = limited(test.spec("true"));
+  how.cwd = test.dir.path() + "/none";
+  CHECK(test.failure_of(how) == "cwd ENOENT " + how.cwd);
+}
+
+TEST_CASE_TEMPLATE("spawn: with limits a program is found by its own PATH, and text is run by the shell",
+                   Fixture, OverUv, Native) {
+  Fixture test;
+  test.make_file("bin/say", "echo \"$0\" \"$@\"; ulimit -c", 0755);
+  SpawnSpec how =
+      test.with_environment(test.program({"say", "a b"}), {"PATH=" + test.dir.path("bin") + ":/bin"});
+  how.limits.core_bytes = 0;
+  CHECK(test.output_of(how) == test.dir.path("bin/say") + " a b\n0\n");
+}
+
+TEST_CASE_TEMPLATE("spawn: with limits a command too long to be an argument runs whole", Fixture, OverUv,
+                   Native) {
+  Fixture test;
+  const std::string count = "ls /proc/self/fd | wc -l";
+  const std::string without = test.output_of(count);
+  SpawnSpec how = test.spec(count + "; ulimit -n #" + std::string(kMaxArgumentBytes, 'x'));
+  how.limits.nofile = 20;
+  CHECK(test.output_of(how) == without + "20\n");
+}
