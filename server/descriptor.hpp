@@ -60,23 +60,4 @@ struct Pipe {
   }
 };
 
-// A child's stdin, where it is not /dev/null, and its stdout and stderr.
-struct ChildPipes {
-  Pipe in, out, err;
-
-  // 0 or a libuv error.
-  int open(bool with_stdin) {
-    int error = with_stdin ? in.open_to_child() : 0;
-    if (error == 0) error = out.open_from_child();
-    if (error == 0) error = err.open_from_child();
-    return error;
-  }
-
-  void close_ends_of_child() {
-    in.read_end = Descriptor();
-    out.write_end = Descriptor();
-    err.write_end = Descriptor();
-  }
-};
-
 }  // namespace runwire

@@ -15,11 +15,6 @@ constexpr std::size_t kWordBytes = 32;  // what a word of a start takes beside i
 
 constexpr std::size_t kShownBytes = 200;  // of a command, to people
 
-// To run the command without it would be something else than what was asked for.
-std::string_view unsupported_key(const Start& start) {
-  return start.pty ? "pty" : "";
-}
-
 bool is_recorded(const Start& start) { return start.keep_ms || start.full != Full::block; }
 
 // A line, or words as a shell's user would write the plain ones.
@@ -195,9 +190,6 @@ ErrorReply FrameSession::objection_to(const Start& start) const {
   if (is_in_use(start.id))
     return error_reply(error_name::kConflict,
                        "a running command of this session has that id; choose another");
-  if (const std::string_view key = unsupported_key(start); !key.empty())
-    return error_reply(error_name::kUnsupported, "this runwired does not know \"" + std::string(key) +
-                                                     "\" in a start; nothing was run");
   if (start.keep_ms && context_.kept.is_gone(start.id)) return nothing_kept(start.id);
   if (winding_up_)
     return error_reply(error_name::kShutdown, "runwired is shutting down and did not start this command");
@@ -268,6 +260,13 @@ void FrameSession::take(const Signal& signal) {
   job->signal(signal.signal);
 }
 
+void FrameSession::take(const Resize& resize) {
+  if (hand_on(resize)) return;
+  const auto job = context_.kept.find(resize.id);
+  if (!job) return miss(resize.id);
+  job->resize(resize.size);
+}
+
 void FrameSession::take(const Cancel& cancel) {
   if (hand_on(cancel)) return;
   const auto job = context_.kept.find(cancel.id);
@@ -311,8 +310,6 @@ void FrameSession::take(const Forget& forget) {
   context_.kept.forget(*job);
   ground_.output.send(to_json(Forgotten{forget.id}));
 }
-
-void FrameSession::take(const Resize& resize) { take(Reserved{"resize", resize.id, 0}); }
 
 void FrameSession::take(const Ping&) { ground_.output.send(to_json(Pong{})); }
 

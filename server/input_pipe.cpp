@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "server/pty.hpp"
+
 namespace runwire {
 
 // Bytes that libuv still has to write. It frees itself when they are written.
@@ -14,8 +16,9 @@ struct InputPipe::Write {
 
 InputPipe::InputPipe(uv_loop_t* loop, Events events) : loop_(loop), events_(std::move(events)) {}
 
-void InputPipe::open(int fd) {
+void InputPipe::open(int fd, bool is_terminal) {
   assert(state_ == State::early);
+  is_terminal_ = is_terminal;
   pipe_ = make_handle<uv_pipe_t>(this, [this](uv_pipe_t* pipe) { return uv_pipe_init(loop_, pipe, 0); });
   [[maybe_unused]] const int error = uv_pipe_open(pipe_.get(), fd);
   assert(error == 0);  // it only fails for what is no pipe
@@ -25,6 +28,7 @@ void InputPipe::open(int fd) {
 
 void InputPipe::write(std::string_view bytes) {
   if (state_ == State::closed) return;
+  if (!bytes.empty()) is_within_a_line_ = bytes.back() != '\n' && bytes.back() != '\r';
   const bool may_go = state_ == State::open && !writing_ && waiting_.empty();
   if (may_go) bytes.remove_prefix(put_now(bytes));
   if (state_ == State::closed || bytes.empty()) return;
@@ -72,14 +76,25 @@ void InputPipe::put_later() {
 void InputPipe::on_written(int status, std::size_t bytes) {
   writing_ = false;
   if (status < 0) return break_off();
-  events_.on_taken(bytes);
+  if (!tells_end_) events_.on_taken(bytes);
   settle();
 }
 
 void InputPipe::settle() {
   if (state_ != State::open || writing_) return;
   if (!waiting_.empty()) return put_later();
-  if (at_end_) close();
+  if (!at_end_) return;
+  if (is_terminal_ && !tells_end_) return tell_end();
+  close();
+}
+
+// A terminal has no end but what its user types.
+void InputPipe::tell_end() {
+  tells_end_ = true;
+  uv_os_fd_t fd = -1;
+  uv_fileno(as_handle(pipe_.get()), &fd);
+  waiting_ = end_of_input(fd, is_within_a_line_);
+  settle();
 }
 
 void InputPipe::break_off() {

@@ -25,9 +25,11 @@ class InputPipe {
   InputPipe& operator=(const InputPipe&) = delete;
 
   // Takes ownership of `fd`, non-blocking; what was written before goes out first.
-  void open(int fd);
+  void open(int fd, bool is_terminal = false);
   void write(std::string_view bytes);
-  void end();    // no more comes: the command reads an end behind what was written
+  // No more comes: the command reads an end behind what was written; at a terminal, if that knows one (see
+  // end_of_input()).
+  void end();
   void close();  // at once; nothing is told any more
 
  private:
@@ -38,6 +40,7 @@ class InputPipe {
   void put_later();
   void on_written(int status, std::size_t bytes);
   void settle();
+  void tell_end();
   void break_off();
 
   uv_loop_t* loop_;  // outlives us
@@ -47,6 +50,9 @@ class InputPipe {
   std::string waiting_;   // not yet given to libuv
   bool writing_ = false;  // one write is under way
   bool at_end_ = false;
+  bool is_terminal_ = false;
+  bool is_within_a_line_ = false;
+  bool tells_end_ = false;  // the write under way is what a terminal takes for the end
 };
 
 }  // namespace runwire

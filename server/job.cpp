@@ -8,6 +8,7 @@
 
 #include "proto/limits.hpp"
 #include "server/log.hpp"
+#include "server/pty.hpp"
 
 namespace runwire {
 namespace {
@@ -97,9 +98,7 @@ void Job::child_started(pid_t pid, ChildStreams streams) {
   log::debug("started").add("job", static_cast<std::int64_t>(id_)).add("pid", pid);
   tree_ = ProcessTree(ProcessGroup(pid), terms_.mark);
   enter(JobState::running);
-  open_output(StdStream::out, streams.out);
-  open_output(StdStream::err, streams.err);
-  if (streams.in >= 0) input_.open(streams.in);
+  open_streams(streams);
   start_deadlines();
   termination_.child_started();
   if (!waiting_signals_.empty()) send_signals();
@@ -108,9 +107,21 @@ void Job::child_started(pid_t pid, ChildStreams streams) {
     if ((early_stops_ & part_of(stream)) != 0) stop_output(stream);
 }
 
+void Job::open_streams(const ChildStreams& streams) {
+  has_terminal_ = streams.are_terminal();
+  if (has_terminal_) stdout_pipe_.expect_terminal();
+  open_output(StdStream::out, streams.out);
+  open_output(StdStream::err, streams.err);
+  if (streams.in >= 0) input_.open(streams.in, has_terminal_);
+  if (size_) resize(*size_);
+}
+
+// A terminal's output has no second stream, and of that there is the end already.
 void Job::open_output(StdStream stream, int fd) {
   OutputPipe& pipe = pipe_of(stream);
+  if (fd < 0) pending_ &= ~part_of(stream);
   if (terms_.form == ReplyForm::stream) {
+    if (fd < 0) return;
     std::uint64_t& handed_on = handed_on_[stream == StdStream::err];
     pipe.open(fd, {[this, stream] {
                      return listener_ == nullptr ? kReadBytes : listener_->output_room(id_, stream);
@@ -123,6 +134,7 @@ void Job::open_output(StdStream stream, int fd) {
   }
   auto& log = stream == StdStream::out ? stdout_log_ : stderr_log_;
   log = std::make_unique<OutputLog>(store_, [this] { on_log_progress(); });
+  if (fd < 0) return;
   if (holds_output_)
     pipe.hold(fd, *log);
   else
@@ -216,7 +228,17 @@ void Job::stop_output(StdStream stream) {
     return;
   }
   pipe_of(stream).close();
+  if (has_terminal_ && stream == StdStream::out) input_.close();
   settle(part_of(stream));
+}
+
+void Job::hang_up() {
+  if (has_terminal_ && state_ < JobState::finished) stop_output(StdStream::out);
+}
+
+void Job::resize(PtySize size) {
+  size_ = size;
+  if (has_terminal_ && stdout_pipe_.is_open()) set_window_size(stdout_pipe_.descriptor(), size);
 }
 
 void Job::forget_listener() {
@@ -337,6 +359,7 @@ void Job::end(Reason reason, unsigned grace_ms) {
   if (state_ >= JobState::finished && !has_kill_due()) return;
   if (!ending_) ending_ = reason;
   termination_.begin(grace_ms);
+  if (reason == Reason::client_gone) hang_up();  // a shell at a terminal does not mind TERM
 }
 
 void Job::kill_now(Reason reason) { end(reason, 0); }

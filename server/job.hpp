@@ -102,7 +102,9 @@ class Job final : private ChildEvents {
   void signal(int number);
   InputPipe& input() { return input_; }
   void resume_output(StdStream stream);  // there is room again
-  void stop_output(StdStream stream);    // of no use to anybody: its writers get SIGPIPE
+  // Of no use to anybody: its writers get SIGPIPE. Of a terminal that is a hang-up: its command gets SIGHUP.
+  void stop_output(StdStream stream);
+  void resize(PtySize size);  // of its terminal, if it has one
   void forget_listener();
 
   // REQUIRES: job_finished() was called; once. From then on the Job keeps no output.
@@ -127,7 +129,9 @@ class Job final : private ChildEvents {
   InputPipe::Events input_events();
   OutputPipe& pipe_of(StdStream stream) { return stream == StdStream::out ? stdout_pipe_ : stderr_pipe_; }
   static Part part_of(StdStream stream) { return stream == StdStream::out ? kStdout : kStderr; }
+  void open_streams(const ChildStreams& streams);
   void open_output(StdStream stream, int fd);
+  void hang_up();
   void on_output(std::size_t bytes);
   void on_log_progress();
   void on_quota_exceeded();
@@ -175,6 +179,8 @@ class Job final : private ChildEvents {
   std::optional<ChildEnd> end_;
   std::optional<Reason> ending_;     // why we end it; nothing while it may go on
   std::optional<ErrorReply> error_;  // a failure of ours that replaces the result
+  bool has_terminal_ = false;
+  std::optional<PtySize> size_;  // what it was changed to
   bool holds_output_ = false;
   bool truncated_ = false;
   bool cut_ = false;

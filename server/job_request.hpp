@@ -31,6 +31,7 @@ struct JobRequest {
   bool takes_stdin = false;
   JobTerms terms = {};
   CommandLimits limits = {};
+  std::optional<PtyWish> pty = {};
 };
 
 }  // namespace runwire

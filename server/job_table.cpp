@@ -58,6 +58,8 @@ void JobTable::start(JobId id) {
   spec_.mark = std::move(request.terms.mark);
   spec_.takes_stdin = request.takes_stdin;
   spec_.limits = request.limits;
+  spec_.terminal.reset();
+  if (request.pty) give_terminal(*request.pty);
   if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   young_.enter(id);
   if (request.terms.form == ReplyForm::whole) hold_output_of(*entry.job);
@@ -67,6 +69,12 @@ void JobTable::start(JobId id) {
   std::string().swap(spec_.command);
   spec_.argv = std::vector<std::string>();
   spec_.environment = std::vector<std::string>();
+}
+
+// A TERM of the client's own stands behind ours, and holds.
+void JobTable::give_terminal(const PtyWish& wish) {
+  spec_.terminal = wish.size;
+  spec_.environment.insert(spec_.environment.begin(), "TERM=" + (wish.term.empty() ? "dumb" : wish.term));
 }
 
 // A command that is alone has the loop to itself, and much output would wait for nothing.

@@ -89,6 +89,7 @@ class JobTable final : private JobSink {
   };
 
   void start(JobId id);
+  void give_terminal(const PtyWish& wish);
   void start_waiting();
   void give_way();
   void forget(JobId id);

@@ -183,6 +183,10 @@ void KeptJob::signal(int number) {
   if (Job* job = ground_.jobs.find(job_)) job->signal(number);
 }
 
+void KeptJob::resize(PtySize size) {
+  if (Job* job = ground_.jobs.find(job_)) job->resize(size);
+}
+
 void KeptJob::cancel() { ground_.jobs.cancel(job_); }
 
 void KeptJob::stop_output(StdStream stream) {

@@ -90,6 +90,7 @@ class KeptJob final : private JobListener {
   void end_input(std::uint64_t place);
 
   void signal(int number);
+  void resize(PtySize size);
   void cancel();
   void stop_output(StdStream stream);
 

@@ -1,6 +1,7 @@
 #include "server/output_pipe.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,13 @@ namespace {
 // Then others have their turn: a background process may write without an end.
 constexpr int kReadsAtOnce = 32;
 constexpr std::uint64_t kMuchBytes = 1 << 20;  // streamed by a command that will not end at once
+
+// Whether a terminal still has bytes to be read. poll(2) alone may take an end for some, a count alone may miss those
+// that are on their way.
+bool has_more(int terminal) {
+  int count = 0;
+  return has_bytes_waiting(terminal) && ioctl(terminal, FIONREAD, &count) == 0 && count > 0;
+}
 
 }  // namespace
 
@@ -94,6 +102,7 @@ void OutputPipe::close() {
 bool OutputPipe::has_bytes_waiting() const { return pipe_ && runwire::has_bytes_waiting(descriptor()); }
 
 int OutputPipe::descriptor() const {
+  if (!pipe_) return held_.get();
   uv_os_fd_t fd = -1;
   uv_fileno(as_handle(pipe_.get()), &fd);
   return fd;
@@ -135,7 +144,10 @@ void OutputPipe::on_no_room() {
   uv_read_stop(as_stream(pipe_.get()));
 }
 
+// Of a terminal the end is an error (EIO). libuv takes a hang-up behind a read that was not full for the end, too; but a
+// terminal gives only a part of what it has.
 void OutputPipe::on_end() {
+  if (is_terminal_ && has_more(descriptor())) return start_reading();
   close();
   events_.on_eof();
 }
@@ -150,7 +162,7 @@ void OutputPipe::relay(std::string_view bytes) {
 // Fewer wake-ups for more bytes each, here and in the command. Where the system allows no more, it stays as it is.
 void OutputPipe::widen() {
 #ifdef F_SETPIPE_SZ
-  if (wide_.extend(kWidePipeBytes)) fcntl(descriptor(), F_SETPIPE_SZ, kWidePipeBytes);
+  if (!is_terminal_ && wide_.extend(kWidePipeBytes)) fcntl(descriptor(), F_SETPIPE_SZ, kWidePipeBytes);
 #endif
 }
 

@@ -1,4 +1,4 @@
-// The daemon's end of a command's stdout or stderr: reads into a log, or hands on what comes, as long as there is
+// The daemon's end of a command's stdout or stderr, or of its terminal: reads into a log, or hands on what comes, as long as there is
 // room for it, and stops the child by back-pressure while there is none. With neither it reads and throws away, so that
 // a background process that still writes is not killed by SIGPIPE.
 #pragma once
@@ -39,6 +39,9 @@ class OutputPipe {
   OutputPipe(const OutputPipe&) = delete;
   OutputPipe& operator=(const OutputPipe&) = delete;
 
+  // Before open(): it is no pipe but the master of a terminal.
+  void expect_terminal() { is_terminal_ = true; }
+
   // Takes ownership of `fd`, non-blocking, and starts to read into `log`, which stays alive until discard().
   void open(int fd, OutputLog& log);
   // The same, but hands on all that is read; the quota is not touched.
@@ -56,6 +59,7 @@ class OutputPipe {
   void resume();
   void discard();  // from here on nothing is kept
   void close();
+  int descriptor() const;  // -1: it is not open
 
  private:
   void open(int fd);
@@ -65,7 +69,6 @@ class OutputPipe {
   bool read_once();
   void on_no_room();
   void on_end();
-  int descriptor() const;
   void keep(std::size_t count);
   void relay(std::string_view bytes);
   void widen();
@@ -82,6 +85,7 @@ class OutputPipe {
   MemoryLease wide_;      // held while the pipe is
   bool keeping_ = false;  // the read under way goes into log_
   bool paused_ = false;
+  bool is_terminal_ = false;
 };
 
 }  // namespace runwire

@@ -34,6 +34,7 @@ JobRequest request_for(const Start& start, StartWords words) {
   request.terms.timeout_ms = start.timeout_ms;
   request.terms.idle_ms = start.idle_ms;
   request.limits = start.limits;
+  request.pty = start.pty;
   return request;
 }
 
@@ -118,6 +119,13 @@ bool SessionCommands::take(const Signal& signal) {
   auto* found = find(signal.id);
   if (found == nullptr) return false;
   if (Job* job = context_.jobs.find(found->first)) job->signal(signal.signal);
+  return true;
+}
+
+bool SessionCommands::take(const Resize& resize) {
+  auto* found = find(resize.id);
+  if (found == nullptr) return false;
+  if (Job* job = context_.jobs.find(found->first)) job->resize(resize.size);
   return true;
 }
 

@@ -38,6 +38,7 @@ class SessionCommands final : private JobListener {
   bool take_input(const StdinBytes& input, std::string_view bytes);
   bool end_input(const StdinBytes& input);
   bool take(const Signal& signal);
+  bool take(const Resize& resize);
   bool take(const Stop& stop);
   bool take(const Credit& credit);
   bool take(const Cancel& cancel);

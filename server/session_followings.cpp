@@ -119,6 +119,12 @@ bool SessionFollowings::take(const Signal& signal) {
   return followed != nullptr;
 }
 
+bool SessionFollowings::take(const Resize& resize) {
+  FollowedJob* followed = find(resize.id);
+  if (followed != nullptr) followed->job().resize(resize.size);
+  return followed != nullptr;
+}
+
 bool SessionFollowings::take(const Stop& stop) {
   FollowedJob* followed = find(stop.id);
   if (followed != nullptr) followed->take(stop);

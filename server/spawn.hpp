@@ -1,7 +1,7 @@
 // Starting a command: the seam between jobs and the operating system.
 //
-// Every spawner gives a child the same start: /dev/null or a real pipe as stdin, real pipes as stdout and stderr,
-// nothing else open, default signals, a session and process group of its own, the daemon's umask and limits where
+// Every spawner gives a child the same start: /dev/null or a real pipe as stdin, real pipes as stdout and stderr, or a
+// terminal as all three and as its session's, nothing else open, default signals, a session and process group of its own, the daemon's umask and limits where
 // SpawnSpec asks for no others, and its environment with what SpawnSpec adds to it.
 #pragma once
 
@@ -36,7 +36,8 @@ struct SpawnSpec {
   // NAME=VALUE, last in the environment, by which a command's processes are known wherever they went (see
   // server/process_tree.hpp); empty: none.
   std::string mark = {};
-  bool takes_stdin = false;   // a pipe; else /dev/null
+  bool takes_stdin = false;  // a pipe, where it has no terminal; else /dev/null
+  std::optional<PtySize> terminal = {};
   CommandLimits limits = {};  // what the client wishes ...
   CommandLimits caps = {};    // ... and the most that it gets; see server/child_settings.hpp
 };
@@ -51,9 +52,10 @@ struct SpawnFailure {
 
 // The daemon's ends of a child's streams, non-blocking; the receiver owns them.
 struct ChildStreams {
-  int in = -1;  // -1: its stdin is /dev/null
+  int in = -1;  // -1: its stdin is /dev/null, or a terminal at which nobody types
   int out = -1;
-  int err = -1;
+  int err = -1;  // -1: `in` and `out` are of its terminal
+  bool are_terminal() const { return err < 0; }
 };
 
 // How a child ended.

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "server/birth.hpp"
+#include "server/child_stdio.hpp"
 #include "server/descriptor.hpp"
 #include "server/inheritance.hpp"
 #include "server/process_group.hpp"
@@ -256,11 +257,11 @@ class NativeSpawner final : public Spawner {
  private:
   SpawnFailure start(const SpawnSpec& spec, std::unique_ptr<Birth> owned, NativeChild& child) {
     Birth& birth = *owned;
-    ChildPipes pipes;
-    const SpawnFailure failure = prepare(spec, birth, pipes);
+    ChildStdio stdio;
+    const SpawnFailure failure = prepare(spec, birth, stdio);
     if (failure.error != 0) return failure;
     LowDescriptors::Set* lent = nullptr;
-    if (can_share_ && pipes.err.write_end.get() >= kCopiedDescriptors)
+    if (can_share_ && stdio.of_child(STDERR_FILENO) >= kCopiedDescriptors)
       lent = low_.lend(birth.start.stdio, birth.start.script_fd);
     birth.start.share_below = lent == nullptr ? 0 : low_.kept_below();
     const double now_ms = static_cast<double>(uv_hrtime()) / 1e6;
@@ -274,28 +275,27 @@ class NativeSpawner final : public Spawner {
     if (lent != nullptr && spec.takes_stdin) look_at_births_soon();
     remember_youngest(child.pid);
     child.record = &children_.emplace(child.pid, Started{&child, now_ms}).first->second.child;
-    pipes.close_ends_of_child();
-    child.events->child_started(child.pid, {pipes.in.write_end.release(), pipes.out.read_end.release(),
-                                            pipes.err.read_end.release()});
+    stdio.close_ends_of_child();
+    child.events->child_started(child.pid, stdio.take_ours());
     return {"", 0};
   }
 
-  SpawnFailure prepare(const SpawnSpec& spec, Birth& birth, ChildPipes& pipes) {
+  SpawnFailure prepare(const SpawnSpec& spec, Birth& birth, ChildStdio& stdio) {
     if (!spec.argv.empty())
       prepare_program(spec, birth);
     else if (const int error = prepare_shell(spec, birth); error != 0)
       return {"script", error, spec.script_dir};
-    if (const int error = pipes.open(spec.takes_stdin); error != 0) return {"pipe", error};
+    if (const SpawnFailure failure = stdio.open(spec); failure.error != 0) return failure;
     birth.cwd = spec.cwd;
     ChildStart& start = birth.start;
     start.cwd = birth.cwd.c_str();
-    start.stdio[0] = spec.takes_stdin ? pipes.in.read_end.get() : null_.get();
-    start.stdio[1] = pipes.out.write_end.get();
-    start.stdio[2] = pipes.err.write_end.get();
+    for (int fd = 0; fd < 3; ++fd) start.stdio[fd] = stdio.of_child(fd);
+    if (start.stdio[0] < 0) start.stdio[0] = null_.get();
     start.script_fd = birth.script.get();
     start.signals_to_reset = reset_.data();
     start.nofile = inherited_descriptor_limit();
     start.settings = settings_for(spec.limits, spec.caps);
+    start.settings.takes_terminal = spec.terminal.has_value();
     start.daemon = daemon_;
     return {"", 0};
   }

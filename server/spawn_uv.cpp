@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/child_settings.hpp"
+#include "server/child_stdio.hpp"
 #include "server/descriptor.hpp"
 #include "server/exec_shim.hpp"
 #include "server/script.hpp"
@@ -120,15 +121,14 @@ class UvSpawner : public Spawner {
     } else if (const int error = take_shell(spec, program); error != 0) {
       return {"script", error, spec.script_dir};
     }
-    ChildPipes pipes;
-    if (const int error = pipes.open(spec.takes_stdin); error != 0) return {"pipe", error};
+    ChildStdio stdio;
+    if (const SpawnFailure failure = stdio.open(spec); failure.error != 0) return failure;
     const std::string& named = spec.argv.empty() ? spec.shell : spec.argv.front();
     if (const int error = take_shim(spec, named, program, child); error != 0) return {"pipe", error};
-    const int error = exec(spec, program, environment, pipes, child);
+    const int error = exec(spec, program, environment, stdio, child);
     if (error != 0 && SpawnFailure{"", error}.is_transient()) return {"fork", error};
     if (error != 0) return {"exec", error, named};
-    events.child_started(child.pid(), {pipes.in.write_end.release(), pipes.out.read_end.release(),
-                                       pipes.err.read_end.release()});
+    events.child_started(child.pid(), stdio.take_ours());
     return {"", 0};
   }
 
@@ -158,7 +158,8 @@ class UvSpawner : public Spawner {
 
   // Puts the shim in the place of the program, where the child is to set something. The same.
   int take_shim(const SpawnSpec& spec, const std::string& named, Program& program, UvChild& child) const {
-    const ChildSettings settings = settings_for(spec.limits, spec.caps);
+    ChildSettings settings = settings_for(spec.limits, spec.caps);
+    settings.takes_terminal = spec.terminal.has_value();
     if (!settings.is_any()) return 0;
     Pipe report;
     if (const int error = report.open_from_child(); error != 0) return error;
@@ -170,14 +171,14 @@ class UvSpawner : public Spawner {
     return 0;
   }
 
-  int exec(const SpawnSpec& spec, const Program& program, char* const* environment, const ChildPipes& pipes,
+  int exec(const SpawnSpec& spec, const Program& program, char* const* environment, const ChildStdio& ends,
            UvChild& child) {
     std::vector<char*> argv;
     for (const std::string& word : program.words) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
-    const int in = spec.takes_stdin ? pipes.in.read_end.get() : null_.get();
-    uv_stdio_container_t stdio[] = {inherit(in), inherit(pipes.out.write_end.get()),
-                                    inherit(pipes.err.write_end.get()), inherit(program.script.get()),
+    const int in = ends.of_child(STDIN_FILENO);
+    uv_stdio_container_t stdio[] = {inherit(in < 0 ? null_.get() : in), inherit(ends.of_child(STDOUT_FILENO)),
+                                    inherit(ends.of_child(STDERR_FILENO)), inherit(program.script.get()),
                                     inherit(program.report.get())};
     uv_process_options_t options{};
     options.file = program.path.empty() ? argv[0] : program.path.c_str();

@@ -216,10 +216,10 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
 TEST_CASE_FIXTURE(FrameSessionFixture,
                   "frame session: a start that asks for what can't be done runs nothing") {
   open();
-  receive(start_frame("a", R"("pty":{"rows":24},)"));
+  receive(start_frame("a", R"("keep_ms":1,)"));
   CHECK(names_of_news() == "error a");
   CHECK(last_error().error.error == error_name::kUnsupported);
-  CHECK(last_error().error.message.find("\"pty\"") != std::string::npos);
+  CHECK(last_error().error.message.find("\"keep_ms\"") != std::string::npos);
   CHECK(nothing_started());
   start("a");
 }
