@@ -17,11 +17,13 @@ namespace runwire {
 namespace {
 
 constexpr std::chrono::milliseconds kConnectTimeout{5000};
+constexpr std::string_view kLoginShell = R"(exec "${SHELL:-/bin/sh}" -l)";
 
 // The options as they were given; absent: not given.
 struct Flags {
   bool help = false, version = false, verbose = false, quiet = false, json = false;
-  bool plain = false, clear_env = false, no_stdin = false, terminal = false, no_terminal = false;
+  bool plain = false, clear_env = false, no_stdin = false, no_terminal = false;
+  int terminal = 0;  // how often
   std::vector<std::string> variables, limits;
   std::optional<std::string> workdir, connect_timeout, timeout, idle_timeout, linger, status_file, encoding;
   std::optional<std::string> nice, umask;
@@ -100,6 +102,7 @@ Status check_plain(const Flags& flags, const Destination& destination) {
       {"--workdir", flags.workdir.has_value()},
       {"--timeout", flags.timeout.has_value()},
       {"--idle-timeout", flags.idle_timeout.has_value()},
+      {"-t", flags.terminal > 0 && !flags.no_terminal},
       {"--linger", flags.linger.has_value()},
       {"--limit", !flags.limits.empty()},
       {"--nice", flags.nice.has_value()},
@@ -215,6 +218,12 @@ Status read_command(std::span<const std::string> words, Invocation& invocation) 
   return check_words(request);
 }
 
+void ask_for_login(Invocation& invocation) {
+  invocation.task = Invocation::run_line;
+  invocation.request.shell = true;
+  invocation.request.words.line = kLoginShell;
+}
+
 Result<Invocation> read_prompt(const Flags& flags, Invocation invocation) {
   if (flags.json || flags.status_file)
     return usage_error(std::string(flags.json ? "--json" : "--status-file") +
@@ -234,9 +243,11 @@ Result<Invocation> read_request(const Flags& flags, std::span<const std::string>
   if (flags.plain) RUNWIRE_TRY(check_plain(flags, *destination));
   set_destination(invocation.request, *destination);
   RUNWIRE_TRY(read_flags(flags, environment, invocation.request));
-  if (flags.terminal)
-    invocation.notes.emplace_back("-t: there are no terminals to be had yet; the command runs without one");
+  if (flags.terminal > 0 && !flags.no_terminal)
+    invocation.request.terminal = flags.terminal > 1 ? TerminalWish::always : TerminalWish::as_here;
   if (words.size() > 1) RUNWIRE_TRY(read_command(words.subspan(1), invocation));
+  if (invocation.task == Invocation::prompt && invocation.request.terminal != TerminalWish::never)
+    ask_for_login(invocation);
   if (invocation.task == Invocation::prompt) return read_prompt(flags, std::move(invocation));
   return invocation;
 }
@@ -283,13 +294,13 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
            $XDG_RUNTIME_DIR/runwire.sock, else /tmp/runwire-UID/runwire.sock
   COMMAND  one word is a line for the server's shell; several are a program and
            its arguments, run as they are. A `--` before it is dropped. Without
-           COMMAND: a prompt, or a command on each line of stdin.
+           it: a prompt, or a command on each line of stdin; with -t a shell.
 
   -e, --env NAME=VALUE        one more variable; NAME alone: as it is here (no)
   --clear-env                 no variables but these (all that runwired has)
   -w, --workdir DIR           where the command runs (runwired's directory)
-  -n, --no-stdin              its stdin is /dev/null (it is ours), in `while read`
-  -t, -T                      with a terminal, which is to come; without (-T)
+  -n, --no-stdin              its stdin is /dev/null (it is ours)
+  -t, -tt, -T                 at a terminal if stdin is one; always; never (-T)
   --timeout DURATION          end it after 500ms, 10s, 2m, 1h; 5 is 5s (never)
   --idle-timeout DURATION     end it after so long without output (never)
   --linger grace|wait|return  when it ended and another holds its output open:

@@ -16,6 +16,9 @@ namespace runwire {
 
 inline constexpr std::chrono::hours kLongestConnecting{24};  // that may be asked for
 
+// Whether the command is at a terminal over there: where our stdin is one, or whatever it is.
+enum class TerminalWish { never, as_here, always };
+
 struct CommandRequest {
   Address address;
   bool own_server_only = false;  // as RemoteShell::Options has it
@@ -30,6 +33,7 @@ struct CommandRequest {
   Linger linger = Linger::grace;
   std::optional<std::uint64_t> timeout_ms, idle_ms;
   CommandLimits limits;
+  TerminalWish terminal = TerminalWish::never;
   std::string status_file;  // empty: none
   bool json = false, verbose = false, quiet = false;
   std::string encoding;  // of the server's programs; empty: bytes pass untouched

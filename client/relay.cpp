@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -22,22 +23,42 @@ RelayEnding failed(Error error) {
   return ending;
 }
 
-RelayEnding relay(const CommandRequest& request, const CommandStart& command, Encoding* encoding) {
+bool wants_terminal(const CommandRequest& request) {
+  if (request.terminal == TerminalWish::as_here) return ::isatty(STDIN_FILENO) == 1;
+  return request.terminal == TerminalWish::always;
+}
+
+// As the terminal here, if there is one.
+PtyWish pty_wish() {
+  const char* term = std::getenv("TERM");
+  return {window_size().value_or(PtySize{}), term == nullptr ? "" : term};
+}
+
+Result<Signals> catch_signals(bool has_terminal) {
+  if (!has_terminal) return Signals::install({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2});
+  return Signals::install({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT});
+}
+
+RelayEnding relay(const CommandRequest& request, CommandStart command, Encoding* encoding) {
   auto channel = connect_to_server(request.address, request.own_server_only, request.connect_timeout);
   if (!channel) return failed({channel.error().code, channel.error().message + request.address_hint});
   if (request.verbose) say("connected to " + to_string(request.address));
-  auto signals = Signals::install({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2});
+  const bool has_terminal = wants_terminal(request);
+  auto signals = catch_signals(has_terminal);
   if (!signals) return failed(signals.error());
   Session session(std::move(*channel), kOutputWindow, request.connect_timeout);
   auto options = relay_options(request, encoding, &*signals);
   options.ends_session = true;
   options.server = to_string(request.address);
+  std::optional<TerminalMode> terminal;  // dies before the signals do, which may not find it raw
+  if (has_terminal) command.start.pty = pty_wish();
+  if (has_terminal) options.terminal = &terminal.emplace(request.forwards_stdin ? STDIN_FILENO : -1);
   return StdioRelay(session, command.start, options).run(command.payload);
 }
 
 RelayEnding relay_encoded(const CommandRequest& request, Encoding* encoding) {
-  const auto command = prepare_start(request, request.words, "1", encoding);
-  return command ? relay(request, *command, encoding) : failed(command.error());
+  auto command = prepare_start(request, request.words, "1", encoding);
+  return command ? relay(request, std::move(*command), encoding) : failed(command.error());
 }
 
 RelayEnding run(const CommandRequest& request) {

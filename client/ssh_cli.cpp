@@ -12,7 +12,8 @@
 namespace runwire {
 namespace {
 
-constexpr std::string_view kShell = R"(exec "${SHELL:-/bin/sh}")";
+// A login shell for a person, and not for a program, which has no use for what one may say.
+constexpr std::string_view kShell = R"([ -t 0 ] && exec "${SHELL:-/bin/sh}" -l; exec "${SHELL:-/bin/sh}")";
 
 // Where the distributions keep it: Debian, Fedora, Arch and SUSE, the BSDs and macOS; else somewhere in PATH.
 constexpr std::string_view kSftpServer =
@@ -92,6 +93,8 @@ Result<Invocation> read_request(const SshOptions& options, const Environment& en
   RUNWIRE_TRY(line);
   request.shell = true;
   request.words.line = std::move(*line);
+  const bool is_shell = request.words.line == kShell;
+  request.terminal = options.terminal.value_or(is_shell ? TerminalWish::as_here : TerminalWish::never);
   request.linger = Linger::wait;
   request.leaves_on_signal = true;
   request.forwards_stdin = !options.null_stdin.value_or(false);

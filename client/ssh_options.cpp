@@ -41,8 +41,6 @@ std::string_view refusal_of(char letter) {
 // What a letter that is ignored would have done; empty: nothing that would be missed.
 std::string_view note_on(char letter) {
   switch (letter) {
-    case 't':
-      return "-t is ignored: there are no terminals to be had yet";
     case 'A':
       return "-A is ignored: an agent is not forwarded";
     case 'X':
@@ -138,8 +136,16 @@ class SshWords {
     if (letter == 'V') options_.prints_version = true;
     if (letter == 'n') options_.null_stdin = true;
     if (letter == 's') options_.is_subsystem = true;
+    if (letter == 't') take_terminal();
+    if (letter == 'T') options_.terminal = TerminalWish::never;
     if (letter == 'q') options_.telling = SshOptions::Telling::failures;
     if (letter == 'v') options_.telling = SshOptions::Telling::all;
+  }
+
+  // The second one means it.
+  void take_terminal() {
+    const bool again = options_.terminal.value_or(TerminalWish::never) != TerminalWish::never;
+    options_.terminal = again ? TerminalWish::always : TerminalWish::as_here;
   }
 
   Status take_value(char letter, std::string_view value) {
@@ -272,7 +278,9 @@ class SshWords {
 
   Status take_request_tty(const std::vector<std::string>& values) {
     const std::string choice = lower(values[0]);
-    if (choice == "yes" || choice == "force") note(note_on('t'));
+    if (choice == "no") keep_first(options_.terminal, TerminalWish::never);
+    if (choice == "yes") keep_first(options_.terminal, TerminalWish::as_here);
+    if (choice == "force") keep_first(options_.terminal, TerminalWish::always);
     return Ok{};
   }
 

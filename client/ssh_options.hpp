@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "client/command_request.hpp"
 #include "proto/result.hpp"
 
 namespace runwire {
@@ -24,6 +25,7 @@ struct SshOptions {
   std::optional<std::vector<std::string>> set_env;           // SetEnv: NAME=VALUE
   std::optional<std::string> remote_command;                 // RemoteCommand
   std::optional<bool> null_stdin;                            // -n, StdinNull
+  std::optional<TerminalWish> terminal;                      // -t, -tt, -T, RequestTTY; absent: as ssh has it
   std::optional<bool> is_subsystem;                          // -s, SessionType: `command` is its name
   enum class Telling { failures, all, most };
   std::optional<Telling> telling;  // -q, -v, LogLevel

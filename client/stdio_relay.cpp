@@ -130,7 +130,17 @@ Status StdioRelay::obey_signals() {
   return Ok{};
 }
 
+// Those that are about our terminal are not forwarded.
+Status StdioRelay::obey_terminal(int number) {
+  if (number == SIGTSTP) options_.terminal->stop_program();
+  if (number == SIGCONT) options_.terminal->resume();
+  const auto size = window_size();
+  return size ? session_.send(Resize{command_.id(), *size}) : Status(Ok{});
+}
+
 Status StdioRelay::obey(int number) {
+  const bool about_terminal = number == SIGWINCH || number == SIGTSTP || number == SIGCONT;
+  if (about_terminal && options_.terminal != nullptr) return obey_terminal(number);
   const bool interrupts = number == SIGINT || number == SIGTERM;
   interrupts_in_a_row_ = interrupts ? interrupts_in_a_row_ + 1 : 0;
   if (interrupts_in_a_row_ == kInterruptsToGiveUp) return leave();

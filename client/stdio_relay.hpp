@@ -16,6 +16,7 @@
 #include "client/session_command.hpp"
 #include "client/shared_descriptor.hpp"
 #include "client/signals.hpp"
+#include "client/terminal_mode.hpp"
 
 namespace runwire {
 
@@ -27,9 +28,10 @@ class StdioRelay {
   struct Options {
     int in_fd = 0;
     bool forwards_stdin = true;
-    RelayOutput::Options output;  // its encoding is that of stdin, too
-    Signals* signals = nullptr;   // to be forwarded; null: none. Outlives this
-    bool escalates = false;       // the second interrupt in a row is sent as TERM
+    RelayOutput::Options output;       // its encoding is that of stdin, too
+    Signals* signals = nullptr;        // to be forwarded; null: none. Outlives this
+    TerminalMode* terminal = nullptr;  // of a command that has one over there; null: none. Outlives this
+    bool escalates = false;            // the second interrupt in a row is sent as TERM
     bool leaves_on_signal =
         false;  // TERM, INT and HUP are sent, and end this program, too, a second later at the latest
     bool verbose = false, quiet = false;
@@ -56,6 +58,7 @@ class StdioRelay {
   Status end(const SessionEvent& event);
   Status obey_signals();
   Status obey(int number);
+  Status obey_terminal(int number);
   Error leave();
   int milliseconds_to_leave() const;
   int milliseconds_to_wake() const;

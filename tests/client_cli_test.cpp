@@ -229,10 +229,43 @@ TEST_CASE("cli: -n keeps stdin here, and the prompt's lines are no command's std
   CHECK(!request_of({"h"}).forwards_stdin);
 }
 
-TEST_CASE("cli: a terminal may be asked for, and what comes of it is a note") {
-  CHECK(contains(parsed({"-t", "h", "ls"}).notes.at(0), "-t: "));
-  CHECK(parsed({"-tt", "h", "ls"}).notes.size() == 1);
-  CHECK(parsed({"-T", "h", "ls"}).notes.empty());
+TEST_CASE(
+    "cli: a terminal is asked for with -t if there is one here, with -tt always, and -T is the stronger") {
+  CHECK(request_of({"h", "ls"}).terminal == TerminalWish::never);
+  CHECK(request_of({"-t", "h", "ls"}).terminal == TerminalWish::as_here);
+  CHECK(request_of({"-tt", "h", "ls"}).terminal == TerminalWish::always);
+  CHECK(request_of({"-t", "-t", "h", "ls"}).terminal == TerminalWish::always);
+  CHECK(request_of({"-t", "-T", "h", "ls"}).terminal == TerminalWish::never);
+  CHECK(contains(complaint({"--plain", "-t", "h", "ls"}), "-t needs a session"));
+}
+
+TEST_CASE("cli: a terminal without a COMMAND is a login shell, with stdin") {
+  const Invocation invocation = parsed({"-t", "h"});
+  CHECK(invocation.task == Invocation::run_line);
+  CHECK(invocation.request.shell);
+  CHECK(invocation.request.words.line == R"(exec "${SHELL:-/bin/sh}" -l)");
+  CHECK(invocation.request.forwards_stdin);
+  CHECK(parsed({"-T", "h"}).task == Invocation::prompt);
+}
+
+TEST_CASE("cli: limits, niceness and umask are those that were asked for") {
+  const CommandLimits limits = request_of({"--limit", "cpu=3,as=2G", "--limit", "nofile=9", "--nice", "-5",
+                                           "--umask", "027", "h", "ls"})
+                                   .limits;
+  CHECK(limits.cpu_s == 3);
+  CHECK(limits.as_bytes == std::uint64_t{2} << 30);
+  CHECK(limits.nofile == 9);
+  CHECK(limits.nice == -5);
+  CHECK(limits.umask == 027);
+  CHECK(request_of({"h", "ls"}).limits == CommandLimits{});
+}
+
+TEST_CASE("cli: a limit, niceness or umask that makes no sense is refused") {
+  CHECK(contains(complaint({"--limit", "stack=1", "h", "ls"}), "--limit: 'stack=1' is no limit"));
+  for (const char* nice : {"", "20", "-21", "1x"})
+    CHECK(contains(complaint({"--nice", nice, "h", "ls"}), "--nice"));
+  for (const char* umask : {"", "1000", "8", "-1"})
+    CHECK(contains(complaint({"--umask", umask, "h", "ls"}), "--umask"));
 }
 
 TEST_CASE("cli: a time is written as timeout(1) has it") {
@@ -363,9 +396,9 @@ TEST_CASE("cli: help fits a screen and shows every option") {
   for (std::size_t at = 0, end = 0; (end = help.find('\n', at)) != help.npos; at = end + 1)
     CHECK(end - at <= 80);
   for (const char* option :
-       {"-e, --env NAME=VALUE", "--clear-env", "-w, --workdir DIR", "-n, --no-stdin", "-t, -T",
-        "--timeout DURATION", "--idle-timeout DURATION", "--linger grace|wait|return", "--status-file PATH",
-        "--json", "--plain", "-v, --verbose", "-q, --quiet", "--encoding NAME", "--connect-timeout DURATION",
-        "--version", "-h, --help"})
+       {"-e, --env NAME=VALUE", "--clear-env", "-w, --workdir DIR", "-n, --no-stdin", "-t, -tt, -T",
+        "--limit NAME=MAX,...", "--nice N, --umask OCTAL", "--timeout DURATION", "--idle-timeout DURATION",
+        "--linger grace|wait|return", "--status-file PATH", "--json", "--plain", "-v, --verbose",
+        "-q, --quiet", "--encoding NAME", "--connect-timeout DURATION", "--version", "-h, --help"})
     CHECK(contains(help, option));
 }

@@ -295,10 +295,26 @@ TEST_CASE("ssh cli: what is ignored and might be missed is a note") {
   CHECK(has_note({"-A", "h", "ls"}, "agent"));
   CHECK(has_note({"-X", "h", "ls"}, "X11"));
   CHECK(has_note({"-J", "jump", "h", "ls"}, "straight to HOST"));
-  CHECK(has_note({"-t", "h", "ls"}, "no terminals"));
-  CHECK(has_note({"-o", "RequestTTY=force", "h", "ls"}, "no terminals"));
-  CHECK(parsed({"-tt", "h", "ls"}).notes.size() == 1);
-  CHECK(parsed({"-x", "-a", "-T", "-o", "RequestTTY=no", "h", "ls"}).notes.empty());
+  CHECK(parsed({"-x", "-a", "-T", "-tt", "-o", "RequestTTY=no", "h", "ls"}).notes.empty());
+}
+
+TEST_CASE("ssh cli: a terminal is asked for as ssh has it") {
+  const auto terminal = [](Words words) {
+    words.insert(words.end(), {"h", "ls"});
+    return request_of(words).terminal;
+  };
+  CHECK(terminal({}) == TerminalWish::never);
+  CHECK(terminal({"-t"}) == TerminalWish::as_here);
+  CHECK(terminal({"-tt"}) == TerminalWish::always);
+  CHECK(terminal({"-t", "-t"}) == TerminalWish::always);
+  CHECK(terminal({"-tt", "-T"}) == TerminalWish::never);
+  CHECK(terminal({"-o", "RequestTTY=yes"}) == TerminalWish::as_here);
+  CHECK(terminal({"-o", "RequestTTY=force"}) == TerminalWish::always);
+  CHECK(terminal({"-o", "RequestTTY=no"}) == TerminalWish::never);
+  CHECK(terminal({"-T", "-o", "RequestTTY=force"}) == TerminalWish::never);
+  CHECK(request_of({"h"}).terminal == TerminalWish::as_here);
+  CHECK(request_of({"-T", "h"}).terminal == TerminalWish::never);
+  CHECK(request_of({"-s", "h", "sftp"}).terminal == TerminalWish::never);
 }
 
 // --- rule 2: where options may stand ---
@@ -461,7 +477,7 @@ TEST_CASE("ssh cli: words are joined with single blanks and left as they are") {
 
 TEST_CASE("ssh cli: no command is a shell that reads stdin") {
   for (const Words& words : {Words{"h"}, Words{"h", ""}, Words{"-T", "h", "--"}, Words{"h", "-p", "29"}}) {
-    CHECK(line_of(words) == R"(exec "${SHELL:-/bin/sh}")");
+    CHECK(line_of(words) == R"([ -t 0 ] && exec "${SHELL:-/bin/sh}" -l; exec "${SHELL:-/bin/sh}")");
     CHECK(request_of(words).forwards_stdin);
   }
 }

@@ -236,7 +236,7 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
 TEST_CASE_FIXTURE(FrameSessionFixture,
                   "frame session: what was sent ahead for a command that was refused is ignored") {
   open();
-  receive(start_frame("a", R"("pty":{},"stdin":true,)") + stdin_frame("a", 0, "input", true) +
+  receive(start_frame("a", R"("keep_ms":1,"stdin":true,)") + stdin_frame("a", 0, "input", true) +
           frame_of(to_json(Signal{"a", SIGTERM})) + frame_of(to_json(Stop{"a", StdStream::out})));
   CHECK(names_of_news() == "error a");
   CHECK_FALSE(channel.finished);
@@ -427,7 +427,7 @@ std::string conversation() {
          frame_of(R"({"type":"news","optional":true,"len":5})", std::string_view("\0\0\0\0{", 5)) +
          start_frame("b", R"("reply":"whole",)") + frame_of(R"({"type":"ping"})") + start_frame("a") +
          frame_of(R"({"type":"stats","id":"x","len":2})", "{}") + stdin_frame("a", 6, "and its end", true) +
-         start_frame("c", R"("pty":{},)") + frame_of(to_json(Credit{"a", StdStream::out, 5}));
+         start_frame("c", R"("keep_ms":1,)") + frame_of(to_json(Credit{"a", StdStream::out, 5}));
 }
 
 class CutSession : public FrameSessionFixture {

@@ -32,18 +32,19 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
            $XDG_RUNTIME_DIR/runwire.sock, else /tmp/runwire-UID/runwire.sock
   COMMAND  one word is a line for the server's shell; several are a program and
            its arguments, run as they are. A `--` before it is dropped. Without
-           COMMAND: a prompt, or a command on each line of stdin.
+           it: a prompt, or a command on each line of stdin; with -t a shell.
 
   -e, --env NAME=VALUE        one more variable; NAME alone: as it is here (no)
   --clear-env                 no variables but these (all that runwired has)
   -w, --workdir DIR           where the command runs (runwired's directory)
-  -n, --no-stdin              its stdin is /dev/null (it is ours); for loops
-                              that read stdin themselves, as `while read` does
-  -t, -T                      with a terminal, which is to come; without (-T)
+  -n, --no-stdin              its stdin is /dev/null (it is ours)
+  -t, -tt, -T                 at a terminal if stdin is one; always; never (-T)
   --timeout DURATION          end it after 500ms, 10s, 2m, 1h; 5 is 5s (never)
   --idle-timeout DURATION     end it after so long without output (never)
   --linger grace|wait|return  when it ended and another holds its output open:
                               up to 1s more, all of it, no more (grace)
+  --limit NAME=MAX,...        of cpu, as, nofile, nproc, fsize, core (as there)
+  --nice N, --umask OCTAL     its niceness, -20 to 19; its umask (as there)
   --status-file PATH          write there as a JSON line how it ended (nowhere)
   --json                      output, too, as JSON lines on stdout (as bytes)
   --plain                     the original protocol: output at the end, no stdin
@@ -53,7 +54,6 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
   --version; -h, --help       show the version; this
 
 Signals go to the command; the third INT or TERM in a row ends the connection.
-At the prompt Ctrl-C forgets the line or ends the command, Ctrl-D leaves.
 
 Exit status: the command's; 128+n if signal n killed it; 127 no such program,
 126 not to be run; 124 if it took too long; 255 if runwire failed (no

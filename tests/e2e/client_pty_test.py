@@ -1,0 +1,207 @@
+"""`runwire -t` with a terminal at both ends: what passes between them, and that ours is as it was afterwards."""
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import struct
+import subprocess
+import termios
+
+import process
+from client import environment, program, runwire
+from daemon import DaemonCase, until
+from plain import DEADLINE_S
+
+CTRL_C, CTRL_Z = b"\x03", b"\x1a"
+LOCAL_MODES = 3  # of what tcgetattr() gives
+
+
+class Terminal:
+    """A terminal that the test plays, and a runwire that runs in its foreground."""
+
+    def __init__(self, *words, rows=33, cols=99, binary=None, **variables):
+        self.master, self.slave = os.openpty()
+        self.resize(rows, cols)
+        self.before = self.modes()
+        self.shown = b""
+        self.popen = subprocess.Popen(
+            [binary or program(), *words], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            env=environment(TERM="vt220", **variables), start_new_session=True, preexec_fn=self.take,
+        )  # fmt: skip
+
+    def take(self):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def close(self):
+        with contextlib.suppress(ProcessLookupError):
+            self.popen.kill()
+        self.popen.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+    def modes(self):
+        return termios.tcgetattr(self.slave)
+
+    def is_raw(self):
+        return not self.modes()[LOCAL_MODES] & (termios.ICANON | termios.ECHO | termios.ISIG)
+
+    def resize(self, rows, cols):
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+    def type(self, text):
+        os.write(self.master, text)
+
+    def read(self, timeout):
+        if select.select([self.master], [], [], timeout)[0]:
+            self.shown += os.read(self.master, 1 << 16)
+
+    def wait_shown(self, text):
+        def is_shown():
+            self.read(0.005)
+            return text in self.shown
+
+        until(is_shown, f"{text} on the terminal, not only {self.shown}")
+
+    def wait(self):
+        """The exit status. What is written must be read, or runwire would wait."""
+        until(lambda: self.read(0.005) or self.popen.poll() is not None, "runwire to end")
+        self.read(0)
+        return self.popen.returncode
+
+
+class ClientPty(DaemonCase):
+    def setUp(self):
+        super().setUp()
+        self.daemon = self.start()
+
+    def terminal(self, *words, **how):
+        terminal = Terminal(*words, **how)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def running(self, line, *options):
+        """A command at the terminal that has said that it is there."""
+        terminal = self.terminal("-t", *options, self.daemon.unix, "echo st''arted; " + line)
+        terminal.wait_shown(b"started\r\n")
+        self.assertTrue(terminal.is_raw())
+        return terminal
+
+    def assert_restored(self, terminal):
+        self.assertEqual(terminal.modes(), terminal.before)
+
+    def test_the_command_has_a_terminal_of_the_size_and_name_of_ours(self):
+        terminal = self.terminal("-t", self.daemon.unix, "tty; stty size; echo $TERM")
+        self.assertEqual(terminal.wait(), 0)
+        self.assertRegex(terminal.shown, rb"^/dev/pts/\d+\r\n33 99\r\nvt220\r\n$")
+        self.assert_restored(terminal)
+
+    def test_every_key_goes_there_and_the_echo_is_that_of_there(self):
+        terminal = self.running("trap 'echo caught' INT; read x; read y; echo got $y")
+        terminal.type(CTRL_C)
+        terminal.wait_shown(b"^Ccaught\r\n")
+        terminal.type(b"a\rb\r")
+        terminal.wait()
+        self.assertIn(b"got ", terminal.shown)
+        self.assert_restored(terminal)
+
+    def test_a_change_of_size_is_passed_on(self):
+        terminal = self.running("trap 'stty size; exit 4' WINCH; while :; do read x; done")
+        terminal.resize(44, 111)
+        self.assertEqual(terminal.wait(), 4)
+        self.assertTrue(terminal.shown.endswith(b"44 111\r\n"), terminal.shown)
+
+    def test_it_is_restored_when_the_command_ends_in_any_way(self):
+        for line, status in (("exit 0", 0), ("exit 9", 9), ("kill -KILL $$", 137), ("no-such-program", 127)):
+            with self.subTest(line):
+                terminal = self.terminal("-t", self.daemon.unix, line)
+                self.assertEqual(terminal.wait(), status)
+                self.assert_restored(terminal)
+
+    def test_it_is_restored_when_nothing_could_be_run(self):
+        for words in (["-w", "/none", self.daemon.unix, "true"], [f"unix:{self.path('none')}", "true"]):
+            with self.subTest(words):
+                terminal = self.terminal("-t", *words)
+                self.assertEqual(terminal.wait(), 255)
+                self.assert_restored(terminal)
+
+    def test_it_is_restored_when_the_server_is_gone(self):
+        terminal = self.running("read x")
+        self.daemon.kill()
+        self.assertEqual(terminal.wait(), 255)
+        self.assert_restored(terminal)
+
+    def test_it_is_restored_when_a_signal_ends_runwire(self):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            with self.subTest(number):
+                terminal = self.running("trap '' TERM HUP INT; while :; do read x; done" if number != signal.SIGHUP else "read x")
+                if number == signal.SIGHUP:
+                    terminal.popen.send_signal(number)
+                else:
+                    for times in range(1, 4):
+                        terminal.popen.send_signal(number)
+                        until(lambda: terminal.read(0.005) or not self.is_pending(terminal), "the signal to be taken")
+                terminal.wait()
+                self.assert_restored(terminal)
+
+    def is_pending(self, terminal):
+        status = process.status(terminal.popen.pid)
+        return int(status.get("ShdPnd", "0"), 16) != 0
+
+    def test_it_is_restored_while_runwire_is_stopped_and_raw_when_that_goes_on(self):
+        terminal = self.running("read x; exit 6")
+        terminal.popen.send_signal(signal.SIGTSTP)
+        until(lambda: process.state(terminal.popen.pid) == "T", "runwire to stop")
+        self.assert_restored(terminal)
+        terminal.popen.send_signal(signal.SIGCONT)
+        until(terminal.is_raw, "the terminal to be raw again")
+        terminal.type(b"\r")
+        self.assertEqual(terminal.wait(), 6)
+        self.assert_restored(terminal)
+
+    def test_without_a_command_it_is_a_login_shell(self):
+        terminal = self.terminal("-t", "-e", "SHELL=/bin/bash", "-e", "HOME=" + self.directory, self.daemon.unix)
+        terminal.type(b"shopt -q login_shell && echo it is a lo''gin shell; exit 5\r")
+        self.assertEqual(terminal.wait(), 5)
+        self.assertIn(b"it is a login shell\r\n", terminal.shown)
+        self.assert_restored(terminal)
+
+    def test_big_t_is_the_stronger_and_without_any_there_is_no_terminal(self):
+        for options in (["-t", "-T"], ["-T"], []):
+            terminal = self.terminal(*options, self.daemon.unix, "tty; tty <&1")
+            self.assertEqual(terminal.wait(), 1)
+            self.assertEqual(terminal.shown, b"not a tty\r\nnot a tty\r\n")
+
+    def test_where_stdin_is_no_terminal_t_alone_gives_none_and_tt_does(self):
+        self.assertEqual(runwire("-t", self.daemon.unix, "tty").stdout, b"not a tty\n")
+        done = runwire("-tt", self.daemon.unix, "stty size; cat; echo over", stdin=b"typed\n", TERM="vt52")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertIn(b"24 80\r\n", done.stdout)
+        self.assertIn(b"typed\r\n", done.stdout)
+        self.assertTrue(done.stdout.endswith(b"over\r\n"), done.stdout)
+
+    def test_a_command_without_stdin_leaves_our_terminal_alone(self):
+        terminal = self.terminal("-n", "-t", self.daemon.unix, "echo st''arted; trap 'exit 3' TERM; while :; do read x; done")
+        terminal.wait_shown(b"started")
+        self.assert_restored(terminal)
+        terminal.popen.send_signal(signal.SIGTERM)
+        self.assertEqual(terminal.wait(), 3)
+
+    def test_runwire_ssh_has_one_where_ssh_has(self):
+        binary = self.path("runwire-ssh")
+        os.symlink(program(), binary)
+        for options, expected in ((["-t"], rb"^/dev/pts/"), ([], rb"not a tty"), (["-tt", "-T"], rb"not a tty")):
+            with self.subTest(options):
+                terminal = self.terminal(*options, self.daemon.unix, "tty", binary=binary)
+                terminal.wait()
+                self.assertRegex(terminal.shown, expected)
+        terminal = self.terminal(self.daemon.unix, binary=binary)
+        terminal.type(b"tty && exit 7\r")
+        self.assertEqual(terminal.wait(), 7)
+        self.assertIn(b"/dev/pts/", terminal.shown)
+        done = subprocess.run(
+            [binary, "-tt", self.daemon.unix, "tty"], capture_output=True, stdin=subprocess.DEVNULL,
+            env=environment(), timeout=DEADLINE_S,
+        )  # fmt: skip
+        self.assertRegex(done.stdout, rb"^/dev/pts/\d+\r\n$")
