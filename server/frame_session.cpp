@@ -33,7 +33,8 @@ std::string shown(const StartWords& words) {
 FrameSession::FrameSession(ConnectionId id, ByteChannel& channel, const Context& context)
     : channel_(channel),
       hello_due_ms_(uv_now(context.store.loop()) + kHelloMs),
-      ground_{id, context,
+      ground_{id,
+              context,
               SessionOutput(
                   context.store, channel, [this] { has_room(); },
                   [this] {
@@ -41,7 +42,8 @@ FrameSession::FrameSession(ConnectionId id, ByteChannel& channel, const Context&
                     channel_.drop("spill-unreadable");
                   }),
               RecentIds(kRecentIds),
-              [this](std::string_view error, std::string message) { fail(error, std::move(message)); }},
+              [this](std::string_view error, std::string message) { fail(error, std::move(message)); },
+              [this] { end_if_idle(); }},
       context_(ground_.context),
       payload_memory_(context.requests),
       commands_(ground_) {}

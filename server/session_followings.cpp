@@ -12,7 +12,7 @@ SessionFollowings::SessionFollowings(SessionGround& ground)
       events_{[this](FollowedJob& followed, StdStream stream) { wait(followed, stream); },
               [this] { await_news(); }, [this](FollowedJob& followed) { remove(followed); }},
       retired_(ground.context.store.loop()),
-      next_turn_(ground.context.store.loop(), [this] { resume_blocked(); }),
+      next_turn_(ground.context.store.loop(), [this] { on_next_turn(); }),
       tell_timer_(make_timer(ground.context.store.loop(), this)) {}
 
 // --- which they are ---
@@ -38,6 +38,7 @@ void SessionFollowings::remove(FollowedJob& followed) {
   ground_.ended.add(followed.id());
   auto node = followed_.extract(followed.id());
   retired_.add(std::move(node.mapped()));
+  if (followed_.empty()) next_turn_.arm();
 }
 
 void SessionFollowings::start(KeptJob::Order order, const Start& start, StartWords words,
@@ -81,6 +82,11 @@ void SessionFollowings::finished(JobId id, JobResult result) {
 
 void SessionFollowings::close() {
   while (!followed_.empty()) followed_.begin()->second->end();
+}
+
+void SessionFollowings::on_next_turn() {
+  resume_blocked();
+  if (followed_.empty()) ground_.on_idle();
 }
 
 void SessionFollowings::await_news() {

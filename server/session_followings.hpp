@@ -51,6 +51,7 @@ class SessionFollowings {
   FollowedJob& add(std::shared_ptr<KeptJob> job);
   void wait(FollowedJob& followed, StdStream stream);
   void remove(FollowedJob& followed);
+  void on_next_turn();
   void await_news();
   void tell_news();
 

@@ -35,6 +35,8 @@ struct SessionGround {
   RecentIds ended;  // commands that have had their last frame
   // Ends the session with one error frame, its last.
   std::function<void(std::string_view error, std::string message)> fail;
+  // A part of the session has nothing to say any more.
+  std::function<void()> on_idle;
   std::optional<std::uint64_t> window = {};  // of each output; none: as the connection takes it
   bool is_over = false;                      // nothing more is said
 

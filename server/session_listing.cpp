@@ -28,7 +28,10 @@ void SessionListing::go_on() {
     }
   }
   ground_.output.flush();
-  if (asked_ > 0) next_turn_.arm();
+  if (asked_ > 0)
+    next_turn_.arm();
+  else
+    ground_.on_idle();
 }
 
 }  // namespace runwire
