@@ -235,7 +235,7 @@ class Once(KeptCase):
         connection = self.client()
         for _ in range(2):
             self.keep(connection, "tried", "true", cwd="/nowhere")
-            self.assert_error(connection.receive()[0], "spawn", "tried")
+            self.assert_error(connection.header_of("error"), "spawn", "tried")
         self.assertEqual(self.finish(connection, "tried", "true")[0]["code"], 0)
 
     def test_the_daemon_makes_ids_that_nobody_had(self):
@@ -442,6 +442,7 @@ class Control(KeptCase):
         connection.receive_until("exit")
 
     def test_cancel_ends_all_that_was_started_from_any_connection(self):
+        """promise 66"""
         first, second = self.client(), self.client()
         self.keep(first, "tree", "setsid sh -c 'echo $$; exec sleep 1000' & wait")
         child = int(first.receive_until("output")[-1][1])
@@ -525,6 +526,7 @@ class Shutdown(KeptCase):
         second.close()
         self.daemon.terminate()
         self.assertEqual(first.header_of("exit")["reason"], "shutdown")
+        self.daemon.await_end()
         self.assertFalse(process.is_alive(pid) or process.is_alive(alone))
 
 
