@@ -101,7 +101,7 @@ class KeptJob final : private JobListener {
     std::uint64_t since_ms = 0;  // loop time
   };
   struct Following {
-    JobFollower* who;
+    JobFollower* who = nullptr;
     std::array<Stay, 2> stays = {};
   };
 
