@@ -147,7 +147,7 @@ void OutputPipe::on_no_room() {
 // Of a terminal the end is an error (EIO). libuv takes a hang-up behind a read that was not full for the end, too; but a
 // terminal gives only a part of what it has.
 void OutputPipe::on_end() {
-  if (is_terminal_ && has_more(descriptor())) return start_reading();
+  if (pipe_ && is_terminal_ && has_more(descriptor())) return start_reading();
   close();
   events_.on_eof();
 }

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -6,6 +7,7 @@
 #include <string>
 
 #include "server/input_pipe.hpp"
+#include "server/pty.hpp"
 #include "tests/loop_fixture.hpp"
 
 using namespace runwire;
@@ -216,4 +218,29 @@ TEST_CASE_FIXTURE(InputFixture, "input pipe: may die with bytes under way, and b
     CHECK(closings == 0);
   }
   CHECK(wait_for_end());
+}
+
+TEST_CASE_FIXTURE(LoopFixture,
+                  "input pipe: at a terminal the end is what a user types for it, and is no input taken") {
+  for (const std::string typed : {"", "a line\n", "a part"}) {
+    CAPTURE(typed);
+    Pty pty;
+    REQUIRE(pty.open({}) == 0);
+    const Descriptor output(dup(pty.master.get()));  // or the terminal would be hung up
+    std::size_t taken = 0;
+    InputPipe input(loop(), {[&](std::size_t bytes) { taken += bytes; }, [] {}});
+    input.write(typed);
+    input.end();
+    input.open(pty.master.release(), true);
+    std::string received;
+    char bytes[64];
+    ssize_t count = 0;
+    run_turns();
+    fcntl(pty.slave.get(), F_SETFL, O_RDWR | O_NONBLOCK);
+    while ((count = read(pty.slave.get(), bytes, sizeof bytes)) > 0)
+      received.append(bytes, static_cast<std::size_t>(count));
+    CHECK(count == 0);
+    CHECK(received == typed);
+    CHECK(taken == typed.size());
+  }
 }

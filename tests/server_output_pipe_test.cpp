@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include "server/output_pipe.hpp"
+#include "server/pty.hpp"
 #include "tests/job_fixture.hpp"
 
 using namespace runwire;
@@ -355,3 +356,26 @@ TEST_CASE_FIXTURE(StoreFixture,
   CHECK(store.pipe_memory().left() == kWidePipes * kWidePipeBytes);
 }
 #endif
+
+TEST_CASE_FIXTURE(
+    StoreFixture,
+    "output pipe: of a terminal all is read before its end, though a read gives only a part of it") {
+  constexpr std::size_t kBytes = 20000;
+  Pty pty;
+  REQUIRE(pty.open({}) == 0);
+  OutputQuota quota{0};
+  std::size_t room = 0, received = 0;
+  bool has_ended = false;
+  OutputPipe pipe(store, quota, {[](std::size_t) {}, [&] { has_ended = true; }, [] {}});
+  pipe.expect_terminal();
+  pipe.open(pty.master.release(),
+            {[&] { return room; }, [&](std::string_view bytes) { received += bytes.size(); }});
+  REQUIRE(write(pty.slave.get(), std::string(kBytes, 'x').data(), kBytes) == static_cast<ssize_t>(kBytes));
+  REQUIRE(run_until([&] { return pipe.is_paused(); }));
+  pty.slave = Descriptor();
+  room = kBytes;
+  pipe.resume();
+  REQUIRE(run_until([&] { return has_ended; }));
+  CHECK(received == kBytes);
+  CHECK_FALSE(pipe.is_open());
+}

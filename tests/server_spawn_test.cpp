@@ -917,3 +917,24 @@ TEST_CASE_TEMPLATE("spawn: with limits a command too long to be an argument runs
   how.limits.nofile = 20;
   CHECK(test.output_of(how) == without + "20\n");
 }
+
+TEST_CASE_TEMPLATE("spawn: at a terminal all three descriptors are it, and it is the session's", Fixture,
+                   OverUv, Native) {
+  Fixture test;
+  SpawnSpec how = test.spec("[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && stty size && echo mine > /dev/tty");
+  how.terminal = PtySize{31, 101};
+  how.takes_stdin = true;
+  const Watched& ended = test.run(how);
+  REQUIRE(ended.status.has_value());
+  CHECK(ended.status->code() == 0);
+  CHECK(ended.in >= 0);
+  CHECK(ended.fds[1] == -1);
+  CHECK(ended.text(0) == "31 101\r\nmine\r\n");
+}
+
+TEST_CASE_TEMPLATE("spawn: a start at a terminal fails as it does without", Fixture, OverUv, Native) {
+  Fixture test;
+  SpawnSpec how = test.program({"no-such-program"});
+  how.terminal = PtySize{};
+  CHECK(test.failure_of(how) == "exec ENOENT no-such-program");
+}

@@ -67,7 +67,7 @@ class RunwireSsh(ClientCase):
         words = ["-l", "me", "-tt", "-L", "1:x:2", "unix:/nonexistent", "true"]
         self.assert_failed(runwire_ssh(*words), "no such socket")
         told = runwire_ssh("-v", *words).stderr.decode()
-        for text in ("user 'me' is ignored", "-t is ignored", "-D, -L, -R and -w are ignored"):
+        for text in ("user 'me' is ignored", "-D, -L, -R and -w are ignored"):
             self.assertIn(f"runwire: {text}", told)
 
 
