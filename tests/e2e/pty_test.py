@@ -200,6 +200,23 @@ class Pty:
         self.assert_ended(command.wait())
         os.kill(int(command.stdout), signal.SIGKILL)
 
+    def test_a_kept_one_goes_on_without_a_client_and_can_be_attached_to(self):
+        line = QUIET + "trap 'stty size' WINCH; echo here; while :; do read x && echo got $x && exit 9; done"
+        first, second = self.session(), self.session()
+        command = self.at_terminal(line, first, id="kept", keep_ms=60_000, full="drop")
+        self.wait_shown(command, b"here\n")
+        second.send("resize", id="kept", rows=20, cols=70)
+        self.wait_shown(command, b"20 70\n")
+        first.__exit__()
+        again = second.attach("kept")
+        self.wait_shown(again, b"here\n20 70\n")
+        again.tell("resize", rows=21, cols=71)
+        self.wait_shown(again, b"21 71\n")
+        again.sent = 0
+        again.write(b"over\n")
+        self.assert_ended(again.wait(), 9)
+        self.assertEqual(again.stdout, b"here\n20 70\n21 71\ngot over\n")
+
     def test_nobody_need_type(self):
         self.assertEqual(self.output_of("tty -s && echo yes", stdin=False), b"yes\r\n")
 
