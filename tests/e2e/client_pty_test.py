@@ -32,6 +32,7 @@ class Terminal:
         )  # fmt: skip
 
     def take(self):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the test was started by nohup(1)
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def close(self):
