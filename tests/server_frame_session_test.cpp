@@ -214,20 +214,24 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
 }
 
 TEST_CASE_FIXTURE(FrameSessionFixture,
-                  "frame session: a start that asks for what can't be done runs nothing") {
+                  "frame session: limits and a terminal that a start asks for are asked of the spawner") {
   open();
-  receive(start_frame("a", R"("keep_ms":1,)"));
-  CHECK(names_of_news() == "error a");
-  CHECK(last_error().error.error == error_name::kUnsupported);
-  CHECK(last_error().error.message.find("\"keep_ms\"") != std::string::npos);
-  CHECK(nothing_started());
-  start("a");
+  receive(start_frame("a", R"("limits":{"nofile":9,"umask":63},"pty":{"rows":7,"cols":8,"term":"vt52"},)"));
+  const SpawnSpec& spec = next().spec;
+  CHECK(spec.limits.nofile == 9);
+  CHECK(spec.limits.umask == 077);
+  REQUIRE(spec.terminal.has_value());
+  CHECK(spec.terminal->rows == 7);
+  CHECK(spec.terminal->cols == 8);
+  CHECK(spec.environment == std::vector<std::string>{"TERM=vt52"});
 }
 
 TEST_CASE_FIXTURE(FrameSessionFixture,
                   "frame session: a refused start without an id gets one, so that it is no end") {
+  max_replies = 0;
+  renew();
   open();
-  say(R"({"type":"start","shell":true,"pty":{},"len":4})", "true");
+  say(R"({"type":"start","shell":true,"reply":"whole","len":4})", "true");
   CHECK(names_of_news() == "error r1");
   CHECK_FALSE(channel.finished);
   start("a");
@@ -235,8 +239,10 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
 
 TEST_CASE_FIXTURE(FrameSessionFixture,
                   "frame session: what was sent ahead for a command that was refused is ignored") {
+  max_replies = 0;
+  renew();
   open();
-  receive(start_frame("a", R"("keep_ms":1,"stdin":true,)") + stdin_frame("a", 0, "input", true) +
+  receive(start_frame("a", R"("reply":"whole","stdin":true,)") + stdin_frame("a", 0, "input", true) +
           frame_of(to_json(Signal{"a", SIGTERM})) + frame_of(to_json(Stop{"a", StdStream::out})));
   CHECK(names_of_news() == "error a");
   CHECK_FALSE(channel.finished);
@@ -248,10 +254,8 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
   open();
   say(R"({"type":"stats","id":"x","len":3})", "abc");
   CHECK(names_of_news() == "error x");
-  say(R"({"type":"resize","id":"x","rows":24,"cols":80})");
-  CHECK(names_of_news() == "error x");
   CHECK(last_error().error.error == error_name::kUnsupported);
-  CHECK(last_error().error.message.find("resize") != std::string::npos);
+  CHECK(last_error().error.message.find("stats") != std::string::npos);
   CHECK_FALSE(channel.finished);
   start("a");
 }
@@ -427,11 +431,15 @@ std::string conversation() {
          frame_of(R"({"type":"news","optional":true,"len":5})", std::string_view("\0\0\0\0{", 5)) +
          start_frame("b", R"("reply":"whole",)") + frame_of(R"({"type":"ping"})") + start_frame("a") +
          frame_of(R"({"type":"stats","id":"x","len":2})", "{}") + stdin_frame("a", 6, "and its end", true) +
-         start_frame("c", R"("keep_ms":1,)") + frame_of(to_json(Credit{"a", StdStream::out, 5}));
+         start_frame("c", R"("reply":"whole",)") + frame_of(to_json(Credit{"a", StdStream::out, 5}));
 }
 
 class CutSession : public FrameSessionFixture {
  public:
+  CutSession() {
+    max_replies = 1;
+    renew();
+  }
   // The same answers, whatever the pieces were.
   std::string answer() {
     Puppet &a = next(), &b = next();
