@@ -168,7 +168,9 @@ class SshWords {
     const auto at = word.substr(0, word.find('/')).rfind('@');
     if (at != word.npos) RUNWIRE_TRY(take_user(word.substr(0, at)));
     options_.host = at == word.npos ? word : word.substr(at + 1);
-    return options_.host.empty() ? wrong("the host is missing in '" + std::string(word) + "'") : Status(Ok{});
+    if (options_.host.empty()) return wrong("the host is missing in '" + std::string(word) + "'");
+    return options_.host[0] == '-' ? wrong("address '" + options_.host + "': a host cannot start with '-'")
+                                   : Status(Ok{});
   }
 
   Status take_user(std::string_view user) {

@@ -60,8 +60,10 @@ Result<Address> parse_address(std::string_view whole, std::uint16_t default_port
     return unix_address(whole, text);
   consume(text, "tcp://");
   const auto parts = split_host(text);
-  if (!parts) return wrong(whole, "the brackets do not enclose a host");
+  if (!parts || parts->host.find_first_of("[]") != parts->host.npos)
+    return wrong(whole, "the brackets do not enclose a host");
   if (parts->host.empty()) return wrong(whole, "the host is missing");
+  if (parts->host == "unix") return wrong(whole, "a Unix socket needs an absolute path");
   if (parts->host.starts_with('-')) return wrong(whole, "a host cannot start with '-'");
   if (parts->host.find_first_of(std::string_view(" \t\n\0/", 5)) != parts->host.npos)
     return wrong(whole, "a host cannot hold a blank or a slash");

@@ -136,6 +136,8 @@ TEST_CASE("hosts: what is no TOML is told with its line") {
   CHECK(complaint("[h]\naddress =\n").starts_with("hosts.toml:2: this is no TOML: "));
   CHECK(complaint("[h]\naddress = 'x'\n[h]\naddress = 'y'\n").starts_with("hosts.toml:3: this is no TOML: "));
   CHECK(complaint("\xff").starts_with("hosts.toml:1: this is no TOML: "));
+  CHECK(complaint("[!]\naddress = 'x'\n").starts_with("hosts.toml:1: this is no TOML: "));
+  CHECK(complaint("[h]\n\u00ca = 'x'\n").starts_with("hosts.toml:2: this is no TOML: "));
 }
 
 TEST_CASE("hosts: a file that is not there has no names") {

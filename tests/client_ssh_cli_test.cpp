@@ -453,6 +453,7 @@ TEST_CASE("ssh cli: a host or a user that begins with - is refused") {
   CHECK(contains(complaint({"me@-oProxyCommand=x", "ls"}), "a host cannot start with '-'"));
   CHECK(contains(complaint({"-o", "HostName=-oProxyCommand=x", "h", "ls"}), "a host cannot start with '-'"));
   CHECK(contains(complaint({"ssh://-oProxyCommand=x", "ls"}), "a host cannot start with '-'"));
+  CHECK(contains(complaint({"-o", "HostName=h", "--", "-oProxyCommand=x"}), "a host cannot start with '-'"));
   CHECK(contains(complaint({"-", "ls"}), "a host cannot start with '-'"));
   for (const Words& words :
        {Words{"-l", "-lroot", "h", "ls"}, Words{"-l-lroot", "h", "ls"}, Words{"--", "-lroot@h"},

@@ -56,6 +56,7 @@ TEST_CASE("address: what is written is read back") {
 TEST_CASE("address: a Unix socket needs an absolute path without NUL") {
   CHECK(says(reason("unix:run/x.sock"), "absolute path"));
   CHECK(says(reason("unix:"), "absolute path"));
+  for (const char* text : {"unix", "unix:80", "[unix]:80"}) CHECK(says(reason(text), "absolute path"));
   CHECK(says(reason("unix://host/x"), "absolute path"));
   CHECK(says(reason(std::string_view("/a\0b", 4)), "NUL"));
 }
@@ -76,7 +77,8 @@ TEST_CASE("address: a host is there, and is none that a program would take for a
 }
 
 TEST_CASE("address: brackets enclose the whole host") {
-  for (const char* text : {"[::1", "[::1]80", "[::1]x:80", "["}) CHECK(says(reason(text), "brackets"));
+  for (const char* text : {"[::1", "[::1]80", "[::1]x:80", "[", ":1:[]:80", "a]", "[[::1]]"})
+    CHECK(says(reason(text), "brackets"));
 }
 
 TEST_CASE("address: an error shows the address that it is about") {

@@ -192,6 +192,58 @@ def kept_commands(begin, slow):
     yield "recorded", slow + say_messages(start("x", id="a", full="drop")) + TURN + output(0, 0, 255) * 9 + TURN + leave(0) + HEAR
 
 
+HOSTS = """[build1]
+address = "10.0.0.7:8098"  # as HOST is written
+workdir = "/srv/build"
+env = { CC = "clang", LANG = "C.UTF-8" }
+connect_timeout = "2s"
+linger = "wait"
+["web.prod"]
+address = 'unix:/run/x.sock'
+connect_timeout = 2.5
+"""
+
+# Command lines, by what options_fuzz.cpp is told of them: 1 ssh's, 2 the first word is a hosts.toml, 4 RUNWIRE_HOST.
+COMMAND_LINES = {
+    0: [
+        "", "-h", "--version", ". ls", "127.0.0.1:8098 ls -l", "[::1]:80 -- -x", "unix:/run/x.sock", "-v localhost make",
+        "-e A=1 -eB=2 --env HOME --clear-env -w /tmp -n -T h.example cat -", "--timeout 1.5s --idle-timeout=2m -q h true",
+        "--linger wait --status-file s --json --connect-timeout 500ms h:1 x", "--plain --encoding GBK h:1 x y", "-- h x",
+        "-oProxyCommand=x", "-lroot h x", "-- -h x", "tcp://h:1 x", "h:0 x", "h:99999 x", ":1:[]:80 x", "unix x", "[unix]:80 x", "-e =1 h x", "--linger x h x",
+    ],
+    1: [
+        "h true", "-V", "-G -l u h", "-p 22 u@h ls -l", "ssh://u@[::1]:22 x", "-oPort=1 -o User=u -o ConnectTimeout=5 h x",
+        "-o SendEnv=LC_*|LANG -oSetEnv=A=1|B=\"2|3\" h x", "-s h sftp", "-tt -A -x -C -4 h -n x", "-N h", "-W a:1 h",
+        "-o RemoteCommand=x h", "-o SessionType=subsystem h sftp", "-oProxyCommand=x", "-lroot", "-l -x h", "-- -h x",
+        "-o HostName=h -- -x x",
+        "-F /dev/null -i k -c aes -m hmac -S none -L 1:h:1 h", "-vvv -E log h x", "-o LogLevel=QUIET h x", "-@h x", "h",
+    ],
+    2: ["build1 make", "web.prod x", "nobody x", "build1:80 x"],
+    3: ["build1 make", "-p 5 build1 x", "-o HostName=web.prod h x"],
+    4: ["", ". ls"],
+    6: ["", ". ls"],
+}  # fmt: skip
+
+WRONG_HOSTS = (
+    "a", "[a", "[a]\n", "[!]\naddress='h'", "\u00ca='h'", "[-a]\naddress='h'", "[a]\naddress=1", "[a]\naddress='h:0'", "[a]\nadress='h'",
+    "[a.b]\naddress='h'", "[a]\naddress='h'\nenv={A=1}", "[a]\naddress='h'\nlinger='x'", "[a]\naddress='h'\n[a]",
+)  # fmt: skip
+
+
+def command_line(role, line, hosts=HOSTS):
+    """Blanks part its words; a | is a blank."""
+    words = [hosts] * bool(role & 2) + [word.replace("|", " ") for word in line.split()]
+    return bytes([role]) + b"".join(word.encode() + b"\0" for word in words)
+
+
+def options():
+    for role, command_lines in COMMAND_LINES.items():
+        for number, line in enumerate(command_lines):
+            yield f"role-{role}-{number}", command_line(role, line)
+    for number, hosts in enumerate(WRONG_HOSTS):
+        yield f"hosts-{number}", command_line(2, "a x", hosts)
+
+
 def write(target, seeds):
     directory = CORPUS / target
     directory.mkdir(parents=True, exist_ok=True)
@@ -201,6 +253,7 @@ def write(target, seeds):
 
 def main():
     write("connection", connection())
+    write("options", options())
     for step in (0, 1, 7):
         whole = [(f"{name}-by-{step}", bytes([step]) + data) for name, data in frames()]
         write("frames", [each for number, each in enumerate(whole) if step == 0 or number % 5 == step % 5])
