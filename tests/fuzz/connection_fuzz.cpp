@@ -198,7 +198,9 @@ class Stage : private JobClients {
     require(parts_->jobs.is_idle(), "the commands of a client end with it");
     require(parts_->requests.left() == kRequestBytes, "no memory for requests is kept");
     parts_.reset();
-    for (int again = 0; again < 100 && uv_run(&loop_, UV_RUN_NOWAIT) != 0; ++again) {
+    // What the pool of threads has under way ends by itself, but not within a number of turns.
+    const auto mode = [this] { return loop_.active_reqs.count > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT; };
+    for (int again = 0; again < 100 && uv_run(&loop_, mode()) != 0; ++again) {
     }
     require(uv_loop_close(&loop_) == 0, "nothing is left on the loop");
   }
