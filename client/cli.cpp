@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "client/destination.hpp"
+#include "client/job_cli.hpp"
+#include "client/option_words.hpp"
 #include "client/shell_line.hpp"
 #include "client/timespan.hpp"
 #include "proto/limit_words.hpp"
@@ -22,11 +24,11 @@ constexpr std::string_view kLoginShell = R"(exec "${SHELL:-/bin/sh}" -l)";
 // The options as they were given; absent: not given.
 struct Flags {
   bool help = false, version = false, verbose = false, quiet = false, json = false;
-  bool plain = false, clear_env = false, no_stdin = false, no_terminal = false;
+  bool plain = false, clear_env = false, no_stdin = false, no_terminal = false, detach = false;
   int terminal = 0;  // how often
   std::vector<std::string> variables, limits;
   std::optional<std::string> workdir, connect_timeout, timeout, idle_timeout, linger, status_file, encoding;
-  std::optional<std::string> nice, umask;
+  std::optional<std::string> nice, umask, keep;
 };
 
 void declare_session_options(CLI::App& app, Flags& flags) {
@@ -44,6 +46,8 @@ void declare_session_options(CLI::App& app, Flags& flags) {
   app.add_option("--umask", flags.umask);
   app.add_option("--status-file", flags.status_file);
   app.add_flag("--json", flags.json);
+  app.add_flag("-d,--detach", flags.detach);
+  app.add_flag("--keep{1h}", flags.keep);
 }
 
 void declare(CLI::App& app, Flags& flags) {
@@ -58,19 +62,6 @@ void declare(CLI::App& app, Flags& flags) {
   declare_session_options(app, flags);
 }
 
-bool names_an_option_with_a_value(const CLI::App& app, const std::string& name) {
-  const CLI::Option* option = app.get_option_no_throw(name);
-  return option != nullptr && option->get_items_expected_max() > 0;
-}
-
-// Is the next word this one's value? Of letters in one word, the first that takes a value takes the letters behind it.
-bool takes_the_next_word(const CLI::App& app, const std::string& word) {
-  if (word.starts_with("--")) return names_an_option_with_a_value(app, word);
-  for (std::size_t i = 1; i < word.size(); ++i)
-    if (names_an_option_with_a_value(app, std::string("-") + word[i])) return i + 1 == word.size();
-  return false;
-}
-
 // The place of the first word that is neither an option nor an option's value: of HOST. CLI11 is not shown what
 // comes from there on, because it would read it: `[a,b]` as two words, a `--` as its own.
 std::size_t first_plain_word(const CLI::App& app, const std::vector<std::string>& words) {
@@ -78,20 +69,6 @@ std::size_t first_plain_word(const CLI::App& app, const std::vector<std::string>
   while (i < words.size() && words[i].starts_with('-') && words[i] != "-" && words[i] != "--")
     i += takes_the_next_word(app, words[i]) ? 2 : 1;
   return std::min(i, words.size());
-}
-
-Error usage_error(std::string why) {
-  return {Errc::invalid_argument, std::move(why) + "; `runwire --help` shows the usage"};
-}
-
-Status parse_flags(CLI::App& app, std::span<const std::string> words) {
-  try {
-    app.parse(
-        std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes its vector from the back
-  } catch (const CLI::Error& error) {
-    return usage_error(error.what());
-  }
-  return Ok{};
 }
 
 // What --plain cannot do is said rather than left out.
@@ -109,6 +86,8 @@ Status check_plain(const Flags& flags, const Destination& destination) {
       {"--umask", flags.umask.has_value()},
       {"--status-file", flags.status_file.has_value()},
       {"--json", flags.json},
+      {"--detach", flags.detach},
+      {"--keep", flags.keep.has_value()},
       {"workdir of hosts.toml", !destination.entry.workdir.empty()},
       {"env of hosts.toml", !destination.entry.environment.empty()},
       {"linger of hosts.toml", destination.entry.linger.has_value()},
@@ -136,9 +115,8 @@ Status read_times(const Flags& flags, CommandRequest& request) {
   RUNWIRE_TRY(idle);
   request.idle_ms = *idle;
   if (!flags.connect_timeout) return Ok{};
-  const auto span = parse_timespan(*flags.connect_timeout);
-  if (!span || span->count() == 0 || *span > kLongestConnecting)
-    return usage_error("--connect-timeout must be more than 0 and at most 24h: write 10s, 500ms or 2m");
+  const auto span = read_connect_timeout(*flags.connect_timeout);
+  RUNWIRE_TRY(span);
   request.connect_timeout = *span;
   return Ok{};
 }
@@ -165,6 +143,23 @@ Status read_limits(const Flags& flags, CommandLimits& limits) {
   return Ok{};
 }
 
+// Who leaves it alone is told nothing more of it.
+Status read_keeping(const Flags& flags, CommandRequest& request) {
+  const auto keep = read_limit("--keep", flags.keep);
+  RUNWIRE_TRY(keep);
+  if (flags.keep && !*keep)
+    return usage_error("--keep must be more than 0: write 10m, 1h or 1d, or leave it out");
+  request.keep_ms = *keep;
+  request.detaches = flags.detach;
+  if (!flags.detach) return Ok{};
+  if (flags.json || flags.status_file)
+    return usage_error(
+        std::string(flags.json ? "--json" : "--status-file") +
+        " tells how the command ended, which --detach does not wait for; `runwire attach` has it");
+  if (!request.keep_ms) request.keep_ms = std::chrono::milliseconds(kUsualKeep).count();
+  return Ok{};
+}
+
 // NAME alone is taken from our environment, and left out where it is not set there either, as docker does.
 Status read_variables(const Flags& flags, const Environment& environment, CommandRequest& request) {
   for (const std::string& variable : flags.variables) {
@@ -181,6 +176,7 @@ Status read_variables(const Flags& flags, const Environment& environment, Comman
 
 Status read_flags(const Flags& flags, const Environment& environment, CommandRequest& request) {
   RUNWIRE_TRY(read_times(flags, request));
+  RUNWIRE_TRY(read_keeping(flags, request));
   RUNWIRE_TRY(read_variables(flags, environment, request));
   RUNWIRE_TRY(read_limits(flags, request.limits));
   if (flags.workdir && flags.workdir->empty()) return usage_error("--workdir must name a directory there");
@@ -192,7 +188,7 @@ Status read_flags(const Flags& flags, const Environment& environment, CommandReq
   request.status_file = flags.status_file.value_or("");
   request.encoding = flags.encoding.value_or("");
   request.clear_env = flags.clear_env;
-  request.forwards_stdin = !flags.no_stdin;
+  request.forwards_stdin = !flags.no_stdin && !flags.detach;
   request.json = flags.json;
   request.verbose = flags.verbose;
   request.quiet = flags.quiet;
@@ -225,9 +221,12 @@ void ask_for_login(Invocation& invocation) {
 }
 
 Result<Invocation> read_prompt(const Flags& flags, Invocation invocation) {
-  if (flags.json || flags.status_file)
-    return usage_error(std::string(flags.json ? "--json" : "--status-file") +
-                       " is about one command; give it a COMMAND");
+  const std::pair<const char*, bool> options[] = {{"--json", flags.json},
+                                                  {"--status-file", flags.status_file.has_value()},
+                                                  {"--detach", flags.detach},
+                                                  {"--keep", flags.keep.has_value()}};
+  for (const auto& [name, is_given] : options)
+    if (is_given) return usage_error(std::string(name) + " is about one command; give it a COMMAND");
   invocation.request.forwards_stdin = false;  // the lines of stdin are the commands
   return invocation;
 }
@@ -238,6 +237,7 @@ Result<Invocation> read_request(const Flags& flags, std::span<const std::string>
   Invocation invocation;
   invocation.plain = flags.plain;
   invocation.request.connect_timeout = kConnectTimeout;
+  if (!words.empty()) invocation.request.host = words[0];
   const auto destination = find_destination(words.empty() ? "" : words[0], kDefaultPort, environment);
   RUNWIRE_TRY(destination);
   if (flags.plain) RUNWIRE_TRY(check_plain(flags, *destination));
@@ -260,7 +260,9 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words, con
   declare(app, flags);
   const std::span<const std::string> all(words);
   const std::size_t host = first_plain_word(app, words);
-  RUNWIRE_TRY(parse_flags(app, all.first(host)));
+  const auto verb = host < words.size() ? job_verb_named(words[host]) : std::nullopt;
+  if (verb) return parse_job_verb(*verb, all.first(host), all.subspan(host + 1), environment);
+  RUNWIRE_TRY(parse_options(app, all.first(host)));
   if (!flags.help && !flags.version) return read_request(flags, all.subspan(host), environment);
   Invocation invocation;
   invocation.task = flags.help ? Invocation::help : Invocation::version;
@@ -287,14 +289,14 @@ std::string_view help_text() {
   runwire                                a prompt on this machine's own runwired
 
 Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
+       runwire ps|attach|wait|logs|kill|rm ...  for those kept: `runwire ps -h`
 
   HOST     host, host:port, [::1]:port, unix:/path, or a name that hosts.toml
            in $XDG_CONFIG_HOME/runwire (~/.config/runwire) has; the port
            is 8098 unless given. Without HOST, or with `.`: $RUNWIRE_HOST, else
            $XDG_RUNTIME_DIR/runwire.sock, else /tmp/runwire-UID/runwire.sock
-  COMMAND  one word is a line for the server's shell; several are a program and
-           its arguments, run as they are. A `--` before it is dropped. Without
-           it: a prompt, or a command on each line of stdin; with -t a shell.
+  COMMAND  one word is a line for the server's shell; several, a program and its
+           arguments. A `--` before it is dropped. None: prompt; with -t, shell
 
   -e, --env NAME=VALUE        one more variable; NAME alone: as it is here (no)
   --clear-env                 no variables but these (all that runwired has)
@@ -307,6 +309,8 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
                               up to 1s more, all of it, no more (grace)
   --limit NAME=MAX,...        of cpu, as, nofile, nproc, fsize, core (as there)
   --nice N, --umask OCTAL     its niceness, -20 to 19; its umask (as there)
+  -d, --detach                start it, print its ID and leave it running (no)
+  --keep[=DURATION]           it outlives a lost connection; kept so long (1h)
   --status-file PATH          write there as a JSON line how it ended (nowhere)
   --json                      output, too, as JSON lines on stdout (as bytes)
   --plain                     the original protocol: output at the end, no stdin
@@ -316,10 +320,8 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
   --version; -h, --help       show the version; this
 
 Signals go to the command; the third INT or TERM in a row ends the connection.
-
 Exit status: the command's; 128+n if signal n killed it; 127 no such program,
-126 not to be run; 124 if it took too long; 255 if runwire failed (no
-connection, no whole reply, an error from the server, wrong usage).
+126 not to be run; 124 if it took too long; 255 if runwire itself failed.
 )";
 }
 

@@ -19,7 +19,10 @@ inline constexpr std::chrono::hours kLongestConnecting{24};  // that may be aske
 // Whether the command is at a terminal over there: where our stdin is one, or whatever it is.
 enum class TerminalWish { never, as_here, always };
 
+inline constexpr std::chrono::hours kUsualKeep{1};  // of a kept command that nobody said more about
+
 struct CommandRequest {
+  std::string host = ".";  // the address, as it was written
   Address address;
   bool own_server_only = false;  // as RemoteShell::Options has it
   std::string address_hint;      // to be appended to why it can't be connected to
@@ -34,7 +37,9 @@ struct CommandRequest {
   std::optional<std::uint64_t> timeout_ms, idle_ms;
   CommandLimits limits;
   TerminalWish terminal = TerminalWish::never;
-  std::string status_file;  // empty: none
+  std::optional<std::uint64_t> keep_ms;  // it outlives its connection, and is kept so long after its end
+  bool detaches = false;                 // with keep_ms: nobody here waits for it
+  std::string status_file;               // empty: none
   bool json = false, verbose = false, quiet = false;
   std::string encoding;  // of the server's programs; empty: bytes pass untouched
 };

@@ -36,6 +36,8 @@ Result<CommandStart> prepare_start(const CommandRequest& request, StartWords wor
   start.timeout_ms = request.timeout_ms;
   start.idle_ms = request.idle_ms;
   start.limits = request.limits;
+  start.keep_ms = request.keep_ms;
+  if (request.keep_ms) start.full = Full::spill;  // it goes on while nobody takes its output
   if (encoding != nullptr) {
     RUNWIRE_TRY(encode_words(words, encoding->command));
     RUNWIRE_TRY(encode(encoding->command, start.cwd));

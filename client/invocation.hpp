@@ -8,6 +8,7 @@
 
 #include "client/command_request.hpp"
 #include "client/hosts.hpp"
+#include "client/job_request.hpp"
 #include "proto/result.hpp"
 
 namespace runwire {
@@ -21,9 +22,10 @@ struct Environment {
 };
 
 struct Invocation {
-  enum Task { run_line, prompt, help, version, print } task = prompt;
+  enum Task { run_line, prompt, job_verb, help, job_help, version, print } task = prompt;
   CommandRequest
       request;         // of run_line, check_words() has passed it; the prompt takes its words line by line
+  JobRequest job;      // of job_verb, whose `request` says where and how alone
   bool plain = false;  // in the original protocol: `request` is for the shell and says nothing else
   std::vector<std::string> notes;  // what was asked for and is not done here; to be said with -v
   std::string text;                // of print, for stdout

@@ -9,6 +9,8 @@
 
 #include "client/charset.hpp"
 #include "client/cli.hpp"
+#include "client/job_cli.hpp"
+#include "client/job_verbs.hpp"
 #include "client/output.hpp"
 #include "client/prompt.hpp"
 #include "client/relay.hpp"
@@ -61,6 +63,10 @@ int run(std::string_view program, const std::vector<std::string>& words) {
   switch (invocation->task) {
     case Invocation::help:
       return print(help_text());
+    case Invocation::job_help:
+      return print(job_help_text());
+    case Invocation::job_verb:
+      return run_job_verb(request, invocation->job);
     case Invocation::version:
       return print("runwire " RUNWIRE_VERSION "\n");
     case Invocation::print:

@@ -3,12 +3,15 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <utility>
 
 #include "client/command_start.hpp"
 #include "client/encoding.hpp"
+#include "client/kept_line.hpp"
 #include "client/output.hpp"
+#include "client/random_id.hpp"
 #include "client/relay_ending.hpp"
 #include "client/server_connection.hpp"
 #include "client/status_file.hpp"
@@ -16,6 +19,23 @@
 
 namespace runwire {
 namespace {
+
+constexpr const char* kOnlyId = "1";  // of a command that has its session for itself
+
+// What is to be said to the server, and how to listen.
+struct Errand {
+  StdioRelay::Opening opening;
+  std::string payload;
+  bool is_kept = false;
+  bool has_terminal = false;  // here, which is the command's
+  bool obeys_signals = true;
+  StdioRelay::Until until = StdioRelay::Until::exit;
+  bool leaves_without_reader = false;
+};
+
+const std::string& id_of(const Errand& errand) {
+  return std::visit([](const auto& first) -> const std::string& { return first.id; }, errand.opening);
+}
 
 RelayEnding failed(Error error) {
   RelayEnding ending;
@@ -39,32 +59,77 @@ Result<Signals> catch_signals(bool has_terminal) {
   return Signals::install({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT});
 }
 
-RelayEnding relay(const CommandRequest& request, CommandStart command, Encoding* encoding) {
-  auto channel = connect_to_server(request.address, request.own_server_only, request.connect_timeout);
-  if (!channel) return failed({channel.error().code, channel.error().message + request.address_hint});
-  if (request.verbose) say("connected to " + to_string(request.address));
-  const bool has_terminal = wants_terminal(request);
-  auto signals = catch_signals(has_terminal);
-  if (!signals) return failed(signals.error());
-  Session session(std::move(*channel), kOutputWindow, request.connect_timeout);
-  auto options = relay_options(request, encoding, &*signals);
+RelayEnding relay_over(Session& session, const CommandRequest& request, const Errand& errand,
+                       Encoding* encoding, Signals* signals) {
+  std::optional<TerminalMode> terminal;  // dies before the signals do, which may not find it raw
+  auto options = relay_options(request, encoding, signals);
   options.ends_session = true;
   options.server = to_string(request.address);
-  std::optional<TerminalMode> terminal;  // dies before the signals do, which may not find it raw
-  if (has_terminal) command.start.pty = pty_wish();
-  if (has_terminal) options.terminal = &terminal.emplace(request.forwards_stdin ? STDIN_FILENO : -1);
-  return StdioRelay(session, command.start, options).run(command.payload);
+  options.until = errand.until;
+  options.leaves_without_reader = errand.leaves_without_reader;
+  if (errand.has_terminal) options.terminal = &terminal.emplace(request.forwards_stdin ? STDIN_FILENO : -1);
+  if (!errand.is_kept) return StdioRelay(session, errand.opening, options).run(errand.payload);
+  const std::chrono::milliseconds patience(
+      request.keep_ms.value_or(std::chrono::milliseconds(kUsualKeep).count()));
+  KeptLine line(request, id_of(errand), patience, signals == nullptr ? -1 : signals->fd());
+  options.line = &line;
+  options.asks = ::isatty(STDIN_FILENO) == 1;
+  return StdioRelay(session, errand.opening, options).run(errand.payload);
 }
 
-RelayEnding relay_encoded(const CommandRequest& request, Encoding* encoding) {
-  auto command = prepare_start(request, request.words, "1", encoding);
-  return command ? relay(request, std::move(*command), encoding) : failed(command.error());
+RelayEnding relay(const CommandRequest& request, const Errand& errand, Encoding* encoding) {
+  auto channel = connect_to_server(request.address, request.own_server_only, request.connect_timeout);
+  if (!channel) return failed({channel.error().code, channel.error().message + request.address_hint});
+  if (request.verbose)
+    say("connected to " + to_string(request.address) + (errand.is_kept ? ", command " + id_of(errand) : ""));
+  Session session(std::move(*channel), kOutputWindow, request.connect_timeout);
+  if (!errand.obeys_signals) return relay_over(session, request, errand, encoding, nullptr);
+  auto signals = catch_signals(errand.has_terminal);
+  if (!signals) return failed(signals.error());
+  return relay_over(session, request, errand, encoding, &*signals);
 }
 
-RelayEnding run(const CommandRequest& request) {
-  if (request.encoding.empty()) return relay_encoded(request, nullptr);
+using MakeErrand = std::function<Result<Errand>(Encoding*)>;
+
+RelayEnding relay_encoded(const CommandRequest& request, const MakeErrand& make, Encoding* encoding) {
+  const auto errand = make(encoding);
+  return errand ? relay(request, *errand, encoding) : failed(errand.error());
+}
+
+RelayEnding run(const CommandRequest& request, const MakeErrand& make) {
+  if (request.encoding.empty()) return relay_encoded(request, make, nullptr);
   auto encoding = Encoding::open(request.encoding);
-  return encoding ? relay_encoded(request, &*encoding) : failed(encoding.error());
+  return encoding ? relay_encoded(request, make, &*encoding) : failed(encoding.error());
+}
+
+Result<Errand> errand_of(const CommandRequest& request, const std::string& id, Encoding* encoding) {
+  auto command = prepare_start(request, request.words, id, encoding);
+  if (!command) return command.error();
+  Errand errand;
+  errand.payload = std::move(command->payload);
+  errand.is_kept = request.keep_ms.has_value();
+  const bool gets_terminal = wants_terminal(request);
+  if (gets_terminal) command->start.pty = pty_wish();
+  errand.has_terminal = gets_terminal && !request.detaches;
+  errand.opening = std::move(command->start);
+  if (!request.detaches) return errand;
+  errand.until = StdioRelay::Until::started;
+  errand.obeys_signals = false;
+  return errand;
+}
+
+Errand errand_of(const JobRequest& job) {
+  Attach attach;
+  attach.id = job.ids.at(0);
+  attach.wants_output = job.verb != JobVerb::wait;
+  if (attach.wants_output && !job.from_now) attach.stdout_off = attach.stderr_off = 0;
+  Errand errand;
+  errand.opening = std::move(attach);
+  errand.is_kept = true;
+  errand.obeys_signals = job.verb == JobVerb::attach;
+  errand.leaves_without_reader = true;
+  if (job.verb == JobVerb::logs && !job.goes_on) errand.until = StdioRelay::Until::present;
+  return errand;
 }
 
 // What --json has to say where there was nothing to be relayed.
@@ -82,19 +147,55 @@ int leave_record(StatusFile& file, const RelayEnding& ending, int status) {
   return kOwnFailureStatus;
 }
 
-}  // namespace
+using StatusOf = std::function<int(const RelayEnding&)>;
 
-int run_command(const CommandRequest& request) {
+int conclude(const CommandRequest& request, const MakeErrand& make, const StatusOf& status_of) {
   auto file = StatusFile::open(request.status_file);
   if (!file) {
     say(file.error().message);
     return kOwnFailureStatus;
   }
-  const RelayEnding ending = run(request);
-  const int status = leave_record(*file, ending, exit_status_of(ending));
+  const RelayEnding ending = run(request, make);
+  const int status = leave_record(*file, ending, status_of(ending));
   if (request.json) tell_in_json(ending);
   tell(ending, {request.verbose, request.quiet, request.verbose});
+  if (ending.reader_has_gone) end_by_broken_pipe();
   return status;
+}
+
+// Who asks for a command's output does not ask how it ended.
+int status_of_logs(const RelayEnding& ending) {
+  const bool is_whole = (ending.exit || ending.was_enough) && !ending.failure && !ending.has_gaps;
+  return is_whole ? 0 : kOwnFailureStatus;
+}
+
+int tell_id(const std::string& id, const RelayEnding& ending) {
+  const int status = exit_status_of(ending);
+  if (!ending.was_started || ending.failure || ending.refusal) return status;
+  const auto written = write_fully(STDOUT_FILENO, id + "\n", "stdout");
+  if (written) return status;
+  say(written.error().message + "; the command runs, and its id is " + id);
+  return kOwnFailureStatus;
+}
+
+}  // namespace
+
+int run_command(const CommandRequest& request) {
+  const auto id = request.keep_ms ? random_id() : Result<std::string>(kOnlyId);
+  if (!id) {
+    say(id.error().message);
+    return kOwnFailureStatus;
+  }
+  const auto make = [&](Encoding* encoding) { return errand_of(request, *id, encoding); };
+  return conclude(request, make, [&](const RelayEnding& ending) {
+    return request.detaches ? tell_id(*id, ending) : exit_status_of(ending);
+  });
+}
+
+int follow_command(const CommandRequest& request, const JobRequest& job) {
+  const auto make = [&](Encoding*) { return Result<Errand>(errand_of(job)); };
+  if (job.verb == JobVerb::logs) return conclude(request, make, status_of_logs);
+  return conclude(request, make, [](const RelayEnding& ending) { return exit_status_of(ending); });
 }
 
 }  // namespace runwire

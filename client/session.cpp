@@ -94,11 +94,24 @@ Status Session::await_hello() {
     if (!event) return event.error();
     if (*event) return Error{Errc::refused, describe(std::get<SessionError>((*event)->message).error)};
     if (hello_) return Ok{};
-    RUNWIRE_TRY(flush());
-    pollfd watched = {fd(), static_cast<short>(POLLIN | (unsent_bytes() > 0 ? POLLOUT : 0)), 0};
-    if (::poll(&watched, 1, milliseconds_to_wake()) > 0) RUNWIRE_TRY(receive());
-    RUNWIRE_TRY(keep_alive(Clock::now()));
+    RUNWIRE_TRY(wait());
   }
+}
+
+Result<SessionEvent> Session::await_event() {
+  for (;;) {
+    auto event = next();
+    if (!event) return event.error();
+    if (*event) return std::move(**event);
+    RUNWIRE_TRY(wait());
+  }
+}
+
+Status Session::wait() {
+  RUNWIRE_TRY(flush());
+  pollfd watched = {fd(), static_cast<short>(POLLIN | (unsent_bytes() > 0 ? POLLOUT : 0)), 0};
+  if (::poll(&watched, 1, milliseconds_to_wake()) > 0) RUNWIRE_TRY(receive());
+  return keep_alive(Clock::now());
 }
 
 Status Session::keep_alive(Clock::time_point now) {

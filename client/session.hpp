@@ -63,6 +63,9 @@ class Session {
   // Waits for the server's hello. ERRORS: refused (the server says why it wants no session), closed, timeout, protocol.
   Status await_hello();
 
+  // What the server says next, for who waits for nothing else. ERRORS: as next(), receive() and keep_alive().
+  Result<SessionEvent> await_event();
+
   // When keep_alive() must be called at the latest. It asks a silent server whether it is there.
   // ERRORS: timeout (no hello in time), closed (the server was silent for too long).
   Channel::Deadline wake_at() const { return hello_ ? ask_at_ : hello_by_; }
@@ -81,6 +84,7 @@ class Session {
  private:
   using Taken = Result<std::optional<SessionEvent>>;
 
+  Status wait();
   Status send_frame(const std::string& header, std::string_view payload);
   Status answer_ping();
   void heard();

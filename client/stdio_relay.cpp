@@ -6,11 +6,12 @@
 #include <utility>
 
 #include "client/failure_text.hpp"
+#include "client/interrupt_question.hpp"
+#include "client/kept_line.hpp"
 
 namespace runwire {
 namespace {
 
-constexpr std::size_t kStdinBytes = std::size_t{64} << 10;  // read at once
 constexpr std::size_t kUnsentBytes = std::size_t{64}
                                      << 10;    // what waits for the server before stdin waits, too
 constexpr int kInterruptsToGiveUp = 3;         // as docker has it
@@ -20,17 +21,18 @@ constexpr int kStandstillMs =
 
 }  // namespace
 
-StdioRelay::StdioRelay(Session& session, const Start& start, const Options& options)
+StdioRelay::StdioRelay(Session& session, Opening opening, const Options& options)
     : session_(session),
-      start_(start),
+      opening_(std::move(opening)),
       options_(options),
-      command_(start.id, kOutputWindow),
+      command_(std::visit([](const auto& first) { return SessionCommand(first, kOutputWindow); }, opening_)),
       output_(options.output),
-      in_(options.in_fd) {}
+      input_(options.in_fd, options.output.encoding) {}
 
 RelayEnding StdioRelay::run(std::string_view payload) {
   ending_.was_relayed = true;
-  Status turn = session_.send(start_, payload);
+  payload_ = payload;
+  Status turn = options_.line == nullptr ? open() : Status(Ok{});
   while (turn.ok() && !is_over()) turn = take_turn();
   if (!turn.ok()) fail(turn.error());
   if (turn.ok() && options_.ends_session) session_.close();
@@ -41,32 +43,105 @@ RelayEnding StdioRelay::run(std::string_view payload) {
 // The server is to know at once. What came before is still shown, and in JSON the failure as the last line, unless it is
 // the output that could not be written.
 void StdioRelay::fail(const Error& error) {
-  ending_.failure = error;
+  const bool may_go_on = options_.line != nullptr && options_.line->has_met();
+  ending_.failure = may_go_on ? options_.line->left(error) : error;
   const bool about_the_server = error.code != Errc::io && !ending_.was_interrupted;
   std::string& message = ending_.failure->message;
-  if (about_the_server && session_.hello()) message += kUnknownOutcome;
+  if (about_the_server && session_.hello() && !may_go_on) message += kUnknownOutcome;
   if (about_the_server && !options_.server.empty()) message = options_.server + ": " + message;
   session_.abandon();
   if (about_the_server) (void)output_.tell(to_json(*ending_.failure));
 }
 
+// It is all said in `error`.
+Status StdioRelay::conclude(const Error& error) {
+  ending_.failure = error;
+  if (!ending_.was_interrupted) (void)output_.tell(to_json(error));
+  return Ok{};
+}
+
 Status StdioRelay::take_turn() {
+  if (options_.line != nullptr && options_.line->is_down()) return await_line();
+  const Status turn = talk();
+  const bool can_be_restored = !turn.ok() && session_is_lost_ && options_.line != nullptr;
+  return can_be_restored ? lose(turn.error()) : turn;
+}
+
+Status StdioRelay::talk() {
   RUNWIRE_TRY(hear());
   if (is_over()) return Ok{};
   if (milliseconds_to_leave() == 0) return leave();
-  RUNWIRE_TRY(send_converted_stdin());
-  RUNWIRE_TRY(session_.flush());
+  RUNWIRE_TRY(greet());
+  if (is_over()) return Ok{};
+  RUNWIRE_TRY(send_stdin());
+  RUNWIRE_TRY(of_session(session_.flush()));
   Watched watched = watch();
   if (::poll(watched.data(), watched.size(), milliseconds_to_wake()) < 0) {
     if (errno != EINTR) return Error{Errc::io, std::string("poll: ") + std::strerror(errno)};
     return Ok{};
   }
   RUNWIRE_TRY(obey_signals());
-  if (watched[kSocket].revents != 0) RUNWIRE_TRY(session_.receive());
-  RUNWIRE_TRY(look_after(StdStream::out, watched[kOut]));
-  RUNWIRE_TRY(look_after(StdStream::err, watched[kErr]));
+  if (watched[kSocket].revents != 0) RUNWIRE_TRY(of_session(session_.receive()));
+  RUNWIRE_TRY(look_after_output(watched));
   if (watched[kIn].revents != 0) RUNWIRE_TRY(forward_stdin());
-  return session_.keep_alive(Session::Clock::now());
+  return of_session(session_.keep_alive(Session::Clock::now()));
+}
+
+// Output goes on to its readers. What they leave here takes no more room than a window, and another one comes with each
+// connection, so it waits for them.
+Status StdioRelay::await_line() {
+  const std::size_t waiting =
+      output_.writer_of(StdStream::out).waiting() + output_.writer_of(StdStream::err).waiting();
+  const bool has_room = waiting < kOutputWindow;
+  Watched watched = watch();
+  const int n = ::poll(watched.data(), watched.size(), has_room ? options_.line->milliseconds_to_wake() : -1);
+  if (n < 0) return Ok{};
+  RUNWIRE_TRY(obey_signals());
+  RUNWIRE_TRY(look_after_output(watched));
+  if (!has_room || is_over()) return Ok{};
+  const Status tried = options_.line->try_again(session_);
+  return tried ? tried : conclude(tried.error());
+}
+
+Status StdioRelay::lose(const Error& why) {
+  session_is_lost_ = false;
+  const Status lost = options_.line->lose(why);
+  if (!lost) return options_.line->has_met() ? conclude(lost.error()) : lost;
+  session_.abandon();
+  command_.resume();
+  was_lost_ = true;
+  return Ok{};
+}
+
+// Before anything is asked of a daemon it must be known which one it is: one that knows nothing of the command would run
+// it again.
+Status StdioRelay::greet() {
+  if (options_.line == nullptr || !options_.line->is_greeting() || !session_.hello()) return Ok{};
+  const Status met = options_.line->meet(*session_.hello());
+  return met ? open() : conclude(met.error());
+}
+
+Status StdioRelay::open() {
+  const auto* start = std::get_if<Start>(&opening_);
+  if (start != nullptr && !ending_.was_started) return send(*start, payload_);
+  return send(command_.attach());
+}
+
+template <class Message> Status StdioRelay::send(const Message& message, std::string_view payload) {
+  return of_session(session_.send(message, payload));
+}
+
+// Another connection may do better, unless the server talks nonsense.
+Status StdioRelay::of_session(Status status) {
+  if (!status && status.error().code != Errc::protocol) session_is_lost_ = true;
+  return status;
+}
+
+Status StdioRelay::lost(const std::string& why) { return of_session(Error{Errc::closed, why}); }
+
+// The server knows, or is about to be told, what command is meant.
+bool StdioRelay::can_talk() const {
+  return options_.line == nullptr || (options_.line->is_up() && command_.is_started());
 }
 
 StdioRelay::Watched StdioRelay::watch() {
@@ -74,7 +149,7 @@ StdioRelay::Watched StdioRelay::watch() {
   const short to_send = session_.unsent_bytes() > 0 ? POLLOUT : 0;
   watched[kSocket] = {session_.fd(), static_cast<short>(POLLIN | to_send), 0};
   watched[kSignals] = {options_.signals == nullptr ? -1 : options_.signals->fd(), POLLIN, 0};
-  watched[kIn] = {stdin_bytes_wanted() > 0 ? in_.fd() : -1, POLLIN, 0};
+  watched[kIn] = {stdin_bytes_wanted() > 0 ? input_.fd() : -1, POLLIN, 0};
   watched[kOut] = watch_output(StdStream::out);
   watched[kErr] = watch_output(StdStream::err);
   return watched;
@@ -90,10 +165,18 @@ pollfd StdioRelay::watch_output(StdStream stream) {
 Status StdioRelay::hear() {
   while (!is_over()) {
     auto event = session_.next();
-    if (!event) return event.error();
+    if (!event) return of_session(event.error());
     if (!*event) return Ok{};
     RUNWIRE_TRY(take(**event));
+    if (!is_over() && is_enough()) RUNWIRE_TRY(leave_it());
   }
+  return Ok{};
+}
+
+// All that was wanted of it has come.
+Status StdioRelay::leave_it() {
+  RUNWIRE_TRY(settle(StdStream::out, output_.finish()));
+  ending_.was_enough = true;
   return Ok{};
 }
 
@@ -102,17 +185,61 @@ Status StdioRelay::take(const SessionEvent& event) {
   const bool about_the_session = error != nullptr && error->id.empty();
   if (!about_the_session)
     RUNWIRE_TRY(command_.take(event.message, session_.hello() ? session_.hello()->limits.stdin_window : 0));
-  if (error != nullptr) return end(event);
+  if (error != nullptr) return take_error(event, *error);
   if (const auto* output = std::get_if<Output>(&event.message))
     return command_.is_stopped(output->stream)
                ? Status(Ok{})
                : settle(output->stream, output_.put(output->stream, output->off, event.bytes));
-  if (const auto* started = std::get_if<Started>(&event.message)) {
-    ending_.was_started = true;
-    if (options_.verbose) output_.say("started, process " + std::to_string(started->pid.value_or(0)));
-    return settle(StdStream::out, output_.tell(event.json));
-  }
+  if (const auto* started = std::get_if<Started>(&event.message)) return take_started(*started, event.json);
+  if (const auto* gap = std::get_if<Gap>(&event.message)) return take_gap(*gap, event.json);
+  if (std::holds_alternative<Detached>(event.message))
+    return lost("the server let us go, for the output was not read here");
   return command_.has_exited() ? end(event) : Status(Ok{});
+}
+
+Status StdioRelay::take_started(const Started& started, std::string_view json) {
+  ending_.was_started = true;
+  if (!present_) present_ = command_.kept();
+  if (options_.line != nullptr) RUNWIRE_TRY(found());
+  if (options_.verbose && started.pid) output_.say("started, process " + std::to_string(*started.pid));
+  return settle(StdStream::out, output_.tell(json));
+}
+
+// What could not be said while there was no connection.
+Status StdioRelay::found() {
+  options_.line->found();
+  for (const StdStream stream : {StdStream::out, StdStream::err})
+    if (command_.is_stopped(stream)) RUNWIRE_TRY(send(Stop{command_.id(), stream}));
+  if (was_lost_) RUNWIRE_TRY(tell_size());
+  for (const int number : std::exchange(signals_to_send_, {})) RUNWIRE_TRY(forward(number));
+  return Ok{};
+}
+
+Status StdioRelay::take_gap(const Gap& gap, std::string_view json) {
+  ending_.has_gaps = true;
+  output_.say("bytes " + std::to_string(gap.from) + " to " + std::to_string(gap.to - 1) + " of " +
+              std::string(name_of(gap.stream)) + " are lost: the server has given them up");
+  return settle(StdStream::out, output_.tell(json));
+}
+
+Status StdioRelay::take_error(const SessionEvent& event, const SessionError& error) {
+  if (options_.line == nullptr) return end(event);
+  const std::string& name = error.error.error;
+  const bool passes =
+      name == error_name::kBusy || name == error_name::kUpgrade || name == error_name::kShutdown;
+  const bool is_no_answer = error.id.empty() ? options_.line->has_met() : was_lost_;
+  if (passes && is_no_answer) return lost("the server says " + name + ": " + error.error.message);
+  const bool is_about_following =
+      name == error_name::kUnknown || name == error_name::kExpired || name == error_name::kConflict;
+  if (!error.id.empty() && is_about_following) return conclude(options_.line->refused(error.error));
+  return end(event);
+}
+
+bool StdioRelay::is_enough() const {
+  if (!ending_.was_started || options_.until == Until::exit) return false;
+  if (options_.until == Until::started || !present_) return true;
+  return command_.has_come(StdStream::out, present_->stdout_end) &&
+         command_.has_come(StdStream::err, present_->stderr_end);
 }
 
 // By its exit, or by an error instead of it.
@@ -134,13 +261,18 @@ Status StdioRelay::obey_signals() {
 Status StdioRelay::obey_terminal(int number) {
   if (number == SIGTSTP) options_.terminal->stop_program();
   if (number == SIGCONT) options_.terminal->resume();
-  const auto size = window_size();
-  return size ? session_.send(Resize{command_.id(), *size}) : Status(Ok{});
+  return tell_size();
+}
+
+Status StdioRelay::tell_size() {
+  const auto size = options_.terminal == nullptr ? std::nullopt : window_size();
+  return size && can_talk() ? send(Resize{command_.id(), *size}) : Status(Ok{});
 }
 
 Status StdioRelay::obey(int number) {
   const bool about_terminal = number == SIGWINCH || number == SIGTSTP || number == SIGCONT;
   if (about_terminal && options_.terminal != nullptr) return obey_terminal(number);
+  if (options_.line != nullptr) return obey_of_kept(number);
   const bool interrupts = number == SIGINT || number == SIGTERM;
   interrupts_in_a_row_ = interrupts ? interrupts_in_a_row_ + 1 : 0;
   if (interrupts_in_a_row_ == kInterruptsToGiveUp) return leave();
@@ -152,7 +284,30 @@ Status StdioRelay::obey(int number) {
   const bool gives_up_next = interrupts_in_a_row_ == kInterruptsToGiveUp - 1;
   if (gives_up_next && !leaves && !options_.quiet) output_.say("once more ends the connection");
   if (options_.escalates && interrupts_in_a_row_ > 1) number = SIGTERM;
-  return session_.send(Signal{command_.id(), number});
+  return forward(number);
+}
+
+// Who has gone must not take a kept command along, and who interrupts twice wants his terminal back.
+Status StdioRelay::obey_of_kept(int number) {
+  const bool interrupts = number == SIGINT || number == SIGTERM;
+  interrupts_in_a_row_ = interrupts ? interrupts_in_a_row_ + 1 : 0;
+  auto meaning =
+      interrupts_in_a_row_ > 1 || number == SIGHUP ? InterruptMeaning::detach : InterruptMeaning::interrupt;
+  if (number == SIGINT && options_.asks && meaning == InterruptMeaning::interrupt)
+    meaning = ask_for_meaning(*options_.signals);
+  else if (interrupts && meaning == InterruptMeaning::interrupt && !options_.quiet)
+    output_.say("once more detaches, and the command goes on");
+  if (meaning == InterruptMeaning::interrupt) return forward(number);
+  interrupts_in_a_row_ = 0;
+  if (meaning == InterruptMeaning::nothing) return Ok{};
+  ending_.was_interrupted = true;
+  return conclude(options_.line->detached());
+}
+
+Status StdioRelay::forward(int number) {
+  if (can_talk()) return send(Signal{command_.id(), number});
+  signals_to_send_.push_back(number);
+  return Ok{};
 }
 
 Error StdioRelay::leave() {
@@ -179,39 +334,34 @@ std::size_t StdioRelay::stdin_room() const {
   if (!may_read) return 0;
   const std::uint64_t payload = session_.hello()->limits.payload;
   return static_cast<std::size_t>(
-      std::min({command_.stdin_room(), payload, static_cast<std::uint64_t>(kStdinBytes)}));
+      std::min({command_.stdin_room(), payload, static_cast<std::uint64_t>(RelayInput::kMost)}));
 }
 
 // No more than may be sent is read: what is left belongs to whoever reads this stdin next.
-std::size_t StdioRelay::stdin_bytes_wanted() const {
-  return converted_.empty() && !in_has_ended_ ? stdin_room() : 0;
+std::size_t StdioRelay::stdin_bytes_wanted() {
+  const bool has_some = input_.has_ended() || !input_.from(command_.stdin_sent()).empty();
+  return has_some ? 0 : stdin_room();
 }
 
 Status StdioRelay::forward_stdin() {
-  if (!in_buffer_) in_buffer_ = std::make_unique_for_overwrite<char[]>(kStdinBytes);
-  const auto moved = in_.read_now(in_buffer_.get(), stdin_bytes_wanted());
-  if (moved.error == EAGAIN) return Ok{};
-  const bool was_closed = moved.error == EBADF;  // from the start: there is nothing to be read
-  if (moved.error != 0 && !was_closed)
-    return Error{Errc::io, std::string("stdin: ") + std::strerror(moved.error) +
-                               "; the command is ended, for it would take this for the end of its input"};
-  const std::string_view bytes(in_buffer_.get(), moved.bytes);
-  Encoding* encoding = options_.output.encoding;
-  if (encoding == nullptr) return session_.send(command_.send_stdin(bytes.size(), bytes.empty()), bytes);
-  in_has_ended_ = bytes.empty();
-  converted_ = in_has_ended_ ? encoding->in.finish() : encoding->in.convert(bytes);
-  return send_converted_stdin();
+  const Status read = input_.read(stdin_bytes_wanted());
+  if (read) return send_stdin();
+  const bool goes_on = options_.line != nullptr;
+  return Error{
+      read.error().code,
+      read.error().message +
+          (goes_on ? "" : "; the command is ended, for it would take this for the end of its input")};
 }
 
-// It may have become more than there is room for.
-Status StdioRelay::send_converted_stdin() {
-  while (command_.takes_stdin() && (in_has_ended_ || !converted_.empty())) {
-    const std::size_t size = std::min(converted_.size(), stdin_room());
-    if (size == 0 && !converted_.empty()) return Ok{};
-    const bool is_last = in_has_ended_ && size == converted_.size();
-    RUNWIRE_TRY(
-        session_.send(command_.send_stdin(size, is_last), std::string_view(converted_).substr(0, size)));
-    converted_.erase(0, size);
+// Converted, it may have become more than there is room for; on another connection, what was sent must be sent again.
+Status StdioRelay::send_stdin() {
+  while (options_.forwards_stdin && command_.is_started() && command_.takes_stdin()) {
+    const std::string_view unsent = input_.from(command_.stdin_sent());
+    const std::size_t size = std::min(unsent.size(), stdin_room());
+    const bool is_last = input_.has_ended() && size == unsent.size();
+    if (size == 0 && !is_last) return Ok{};
+    RUNWIRE_TRY(send(command_.send_stdin(size, is_last), unsent.substr(0, size)));
+    input_.forget_before(command_.stdin_needed_from());
   }
   return Ok{};
 }
@@ -223,6 +373,11 @@ Status StdioRelay::look_after(StdStream stream, const pollfd& seen) {
   return stop(stream);  // nothing was asked of it, so it is an error or a hang-up: its reader has gone
 }
 
+Status StdioRelay::look_after_output(const Watched& watched) {
+  RUNWIRE_TRY(look_after(StdStream::out, watched[kOut]));
+  return look_after(StdStream::err, watched[kErr]);
+}
+
 // After bytes of a stream went out, or could not.
 Status StdioRelay::settle(StdStream stream, const Status& written) {
   if (!written && written.error().code == Errc::closed) return stop(stream);
@@ -230,17 +385,21 @@ Status StdioRelay::settle(StdStream stream, const Status& written) {
   const std::uint64_t waiting = output_.writer_of(stream).waiting();
   for (const StdStream each : {StdStream::out, StdStream::err}) {
     if (each != stream && !output_.shares_one_writer()) continue;
-    const auto credit = is_over() ? std::nullopt : command_.grant(each, waiting);
-    if (credit) RUNWIRE_TRY(session_.send(*credit));
+    const auto credit = is_over() || !can_talk() ? std::nullopt : command_.grant(each, waiting);
+    if (credit) RUNWIRE_TRY(send(*credit));
   }
   return Ok{};
 }
 
 Status StdioRelay::stop(StdStream stream) {
+  if (options_.leaves_without_reader) {
+    ending_.reader_has_gone = ending_.was_enough = true;
+    return Ok{};
+  }
   for (const StdStream each : {StdStream::out, StdStream::err}) {
     if (each != stream && !output_.shares_one_writer()) continue;
     const auto message = command_.stop(each);
-    if (message && !is_over()) RUNWIRE_TRY(session_.send(*message));
+    if (message && !is_over() && can_talk()) RUNWIRE_TRY(send(*message));
   }
   return Ok{};
 }

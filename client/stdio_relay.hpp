@@ -5,26 +5,32 @@
 #include <poll.h>
 
 #include <array>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 #include "client/relay_ending.hpp"
+#include "client/relay_input.hpp"
 #include "client/relay_output.hpp"
 #include "client/session.hpp"
 #include "client/session_command.hpp"
-#include "client/shared_descriptor.hpp"
 #include "client/signals.hpp"
 #include "client/terminal_mode.hpp"
 
 namespace runwire {
+
+class KeptLine;
 
 // So much output of each stream may be on its way to us, or wait here for its reader.
 inline constexpr std::uint64_t kOutputWindow = std::uint64_t{1} << 20;
 
 class StdioRelay {
  public:
+  // What is waited for: the command's exit; that it runs; what there is of its output when it is found.
+  enum class Until { exit, started, present };
+
   struct Options {
     int in_fd = 0;
     bool forwards_stdin = true;
@@ -37,13 +43,21 @@ class StdioRelay {
     bool verbose = false, quiet = false;
     std::string server;         // named in a failure that is the server's; empty: not
     bool ends_session = false;  // as soon as the command has ended; else the session can be used again
+    Until until = Until::exit;
+    // Of a kept command, which is come back to: `session` stands for one connection after another. Null: its end is that
+    // of the command. Outlives this.
+    KeptLine* line = nullptr;
+    bool asks = false;  // a person at the terminal, what an interrupt is to mean; with `line`
+    bool leaves_without_reader = false;  // of the output; else the command's streams are stopped
   };
+  using Opening = std::variant<Start, Attach>;
 
-  // For the command `start`, which has an id. REQUIRES: `session` has no command that runs, and outlives this.
-  StdioRelay(Session& session, const Start& start, const Options& options);
+  // For the command that is started or followed, which has an id. REQUIRES: `session` has no command that runs, and
+  // outlives this.
+  StdioRelay(Session& session, Opening opening, const Options& options);
 
-  // Starts it and returns when it has ended and its output is out; once. `payload` is what the start announces. After a
-  // failure the session is of no further use.
+  // Starts or follows it and returns when it has ended and its output is out; once. `payload` is what a start announces.
+  // After a failure the session is of no further use.
   RelayEnding run(std::string_view payload);
 
  private:
@@ -51,38 +65,60 @@ class StdioRelay {
   using Watched = std::array<pollfd, kSlots>;
 
   Status take_turn();
+  Status talk();
+  Status await_line();
+  Status lose(const Error& why);
+  Status greet();
+  Status open();
+  Status conclude(const Error& error);
+  template <class Message> Status send(const Message& message, std::string_view payload = {});
+  Status of_session(Status status);
+  Status lost(const std::string& why);
+  bool can_talk() const;
   Watched watch();
   pollfd watch_output(StdStream stream);
   Status hear();
   Status take(const SessionEvent& event);
+  Status take_started(const Started& started, std::string_view json);
+  Status take_gap(const Gap& gap, std::string_view json);
+  Status take_error(const SessionEvent& event, const SessionError& error);
+  Status found();
+  bool is_enough() const;
+  Status leave_it();
   Status end(const SessionEvent& event);
   Status obey_signals();
   Status obey(int number);
   Status obey_terminal(int number);
+  Status tell_size();
+  Status obey_of_kept(int number);
+  Status forward(int number);
   Error leave();
   int milliseconds_to_leave() const;
   int milliseconds_to_wake() const;
   Status forward_stdin();
   std::size_t stdin_room() const;
-  std::size_t stdin_bytes_wanted() const;
-  Status send_converted_stdin();
+  std::size_t stdin_bytes_wanted();
+  Status send_stdin();
   Status look_after(StdStream stream, const pollfd& seen);
+  Status look_after_output(const Watched& watched);
   Status settle(StdStream stream, const Status& written);
   Status stop(StdStream stream);
   void fail(const Error& error);
   void drain();
   void give_up(int number);
-  bool is_over() const { return ending_.exit || ending_.refusal || ending_.failure; }
+  bool is_over() const { return ending_.exit || ending_.refusal || ending_.failure || ending_.was_enough; }
 
   Session& session_;
-  Start start_;
+  Opening opening_;
+  std::string_view payload_;  // of a start
   Options options_;
   SessionCommand command_;
   RelayOutput output_;
-  SharedDescriptor in_;
-  std::unique_ptr<char[]> in_buffer_;
-  std::string converted_;      // of stdin: what the server has no room for yet
-  bool in_has_ended_ = false;  // and was converted to its end
+  RelayInput input_;
+  std::optional<KeptState> present_;  // its streams, as they were when it was found
+  std::vector<int> signals_to_send_;  // as soon as there is somebody to take them
+  bool session_is_lost_ = false;      // the failure is the session's
+  bool was_lost_ = false;
   int interrupts_in_a_row_ = 0;
   int leaving_signal_ = 0;  // which had us leave; 0: none yet
   Session::Clock::time_point leave_by_;

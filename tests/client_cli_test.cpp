@@ -302,6 +302,28 @@ TEST_CASE("cli: what tells how one command ended needs a command") {
   CHECK(complaint({"--status-file", "f", "h"}).starts_with("--status-file is about one command"));
 }
 
+TEST_CASE("cli: --keep is for an hour unless it says how long, and never takes the next word") {
+  CHECK(!request_of({"h", "ls"}).keep_ms);
+  CHECK(request_of({"--keep", "h", "ls"}).keep_ms == 3600000);
+  CHECK(request_of({"--keep=10m", "h", "ls"}).keep_ms == 600000);
+  CHECK(request_of({"--keep", "h", "ls"}).forwards_stdin);
+  CHECK(request_of({"--keep", "h", "ls"}).host == "h");
+  CHECK(contains(complaint({"--keep=0", "h", "ls"}), "--keep must be more than 0"));
+  CHECK(contains(complaint({"--keep=x", "h", "ls"}), "--keep: no span of time"));
+  CHECK(complaint({"--keep", "h"}).starts_with("--keep is about one command; give it a COMMAND"));
+}
+
+TEST_CASE("cli: --detach keeps for an hour unless --keep says how long, and gives no stdin") {
+  const CommandRequest request = request_of({"-d", "h", "ls"});
+  CHECK(request.detaches);
+  CHECK(request.keep_ms == 3600000);
+  CHECK(!request.forwards_stdin);
+  CHECK(request_of({"-d", "--keep=5m", "h", "ls"}).keep_ms == 300000);
+  CHECK(complaint({"-d", "h"}).starts_with("--detach is about one command; give it a COMMAND"));
+  for (const Words& words : {Words{"-d", "--json", "h", "ls"}, Words{"-d", "--status-file", "f", "h", "ls"}})
+    CHECK(contains(complaint(words), "which --detach does not wait for; `runwire attach` has it"));
+}
+
 TEST_CASE("cli: --plain makes one line for the shell of several words") {
   CHECK(parsed({"--plain", "h", "ls"}).plain);
   CHECK(line_of({"--plain", "h", "ls", "-l", "a b"}) == "'ls' '-l' 'a b'");
@@ -319,6 +341,8 @@ TEST_CASE("cli: --plain refuses what needs a session, and says which it was") {
       {"--linger", {"--linger", "wait"}},
       {"--status-file", {"--status-file", "f"}},
       {"--json", {"--json"}},
+      {"--detach", {"-d"}},
+      {"--keep", {"--keep"}},
   };
   for (const auto& [name, option] : options) {
     Words words = {"--plain"};
@@ -395,10 +419,26 @@ TEST_CASE("cli: help fits a screen and shows every option") {
   CHECK(std::count(help.begin(), help.end(), '\n') <= 40);
   for (std::size_t at = 0, end = 0; (end = help.find('\n', at)) != help.npos; at = end + 1)
     CHECK(end - at <= 80);
-  for (const char* option :
-       {"-e, --env NAME=VALUE", "--clear-env", "-w, --workdir DIR", "-n, --no-stdin", "-t, -tt, -T",
-        "--limit NAME=MAX,...", "--nice N, --umask OCTAL", "--timeout DURATION", "--idle-timeout DURATION",
-        "--linger grace|wait|return", "--status-file PATH", "--json", "--plain", "-v, --verbose",
-        "-q, --quiet", "--encoding NAME", "--connect-timeout DURATION", "--version", "-h, --help"})
+  for (const char* option : {"-e, --env NAME=VALUE",
+                             "--clear-env",
+                             "-w, --workdir DIR",
+                             "-n, --no-stdin",
+                             "-t, -tt, -T",
+                             "--limit NAME=MAX,...",
+                             "--nice N, --umask OCTAL",
+                             "--timeout DURATION",
+                             "--idle-timeout DURATION",
+                             "--linger grace|wait|return",
+                             "-d, --detach",
+                             "--keep[=DURATION]",
+                             "--status-file PATH",
+                             "--json",
+                             "--plain",
+                             "-v, --verbose",
+                             "-q, --quiet",
+                             "--encoding NAME",
+                             "--connect-timeout DURATION",
+                             "--version",
+                             "-h, --help"})
     CHECK(contains(help, option));
 }

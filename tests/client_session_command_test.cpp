@@ -155,3 +155,133 @@ TEST_CASE("session command: room for stdin does not overflow, and none is left a
   CHECK(command.take(Stop{"1", StdStream::in}, 0).ok());
   CHECK(command.stdin_room() == 0);
 }
+
+namespace {
+
+SessionCommand kept_running() {
+  Start start;
+  start.id = "1";
+  start.keep_ms = 1000;
+  SessionCommand command(start, kWindow);
+  REQUIRE(command.take(Started{"1", 42, false}, kStdinWindow).ok());
+  return command;
+}
+
+Started found(const KeptState& kept, std::optional<std::int64_t> pid = 42) { return {"1", pid, true, kept}; }
+
+}  // namespace
+
+TEST_CASE("session command: a kept one goes on behind a lost connection where it was") {
+  SessionCommand command = kept_running();
+  CHECK(command.take(piece(0, 7), 0).ok());
+  CHECK(command.take(piece(0, 3, StdStream::err), 0).ok());
+  command.resume();
+  CHECK(!command.is_started());
+  const Attach attach = command.attach();
+  CHECK(attach.stdout_off == 7);
+  CHECK(attach.stderr_off == 3);
+  CHECK(attach.wants_output);
+  CHECK(command.take(found({9, 3, 0, 0, true}), kStdinWindow).ok());
+  CHECK(command.take(piece(7, kWindow), 0).ok());  // a window anew
+  CHECK(command.take(exit_after(kWindow + 7, 3), 0).ok());
+}
+
+TEST_CASE("session command: a piece that comes twice or is left out behind a lost connection is a mistake") {
+  for (const std::uint64_t off : {std::uint64_t{0}, std::uint64_t{6}, std::uint64_t{8}}) {
+    SessionCommand command = kept_running();
+    CHECK(command.take(piece(0, 7), 0).ok());
+    command.resume();
+    CHECK(command.take(found({9, 0, 0, 0, true}), kStdinWindow).ok());
+    CHECK(refuses(command, piece(off, 1)));
+  }
+}
+
+TEST_CASE("session command: input goes on where the server wants it, with the room that it has") {
+  SessionCommand command = kept_running();
+  CHECK(command.send_stdin(kStdinWindow, true).eof);
+  command.resume();
+  CHECK(command.take(found({0, 0, 20, 5, false}), kStdinWindow).ok());
+  CHECK(command.takes_stdin());
+  CHECK(command.stdin_sent() == 20);
+  CHECK(command.stdin_room() == 5);
+  command.resume();
+  CHECK(command.take(found({0, 0, kStdinWindow, 0, true}), kStdinWindow).ok());
+  CHECK(!command.takes_stdin());
+  command.resume();
+  CHECK(!command.takes_stdin());
+}
+
+TEST_CASE("session command: of input a window is needed again at most, and what was read never") {
+  SessionCommand command = kept_running();
+  CHECK(command.send_stdin(40, false).off == 0);
+  CHECK(command.stdin_needed_from() == 0);
+  CHECK(command.take(Credit{"1", StdStream::in, 30}, 0).ok());
+  CHECK(command.stdin_needed_from() == 30);
+  command.resume();
+  CHECK(refuses(command, found({0, 0, 29, 50, false})));
+}
+
+TEST_CASE("session command: input of one that is not kept is never needed again") {
+  SessionCommand command = running();
+  CHECK(command.send_stdin(40, false).off == 0);
+  CHECK(command.stdin_needed_from() == 40);
+}
+
+TEST_CASE("session command: who follows from now on begins where the streams stand") {
+  Attach attach;
+  attach.id = "1";
+  SessionCommand command(attach, kWindow);
+  CHECK(!command.attach().stdout_off);
+  CHECK(command.take(found({100, 50, 0, 0, true}), kStdinWindow).ok());
+  CHECK(command.take(piece(100, 5), 0).ok());
+  CHECK(command.attach().stdout_off == 105);
+  CHECK(command.attach().stderr_off == 50);
+  CHECK(command.take(exit_after(105, 50), 0).ok());
+}
+
+TEST_CASE("session command: who follows from now on must be told where that is") {
+  Attach attach;
+  attach.id = "1";
+  SessionCommand command(attach, kWindow);
+  CHECK(refuses(command, Started{"1", 42, true}));
+}
+
+TEST_CASE("session command: who wants no output counts none") {
+  Attach attach;
+  attach.id = "1";
+  attach.wants_output = false;
+  SessionCommand command(attach, kWindow);
+  CHECK(command.take(found({100, 50, 0, 0, true}), kStdinWindow).ok());
+  CHECK(command.take(exit_after(1000, 50), 0).ok());
+}
+
+TEST_CASE("session command: a gap stands in its place and takes no room") {
+  SessionCommand command = kept_running();
+  CHECK(command.take(piece(0, 5), 0).ok());
+  CHECK(command.take(Gap{"1", StdStream::out, 5, 5 + 3 * kWindow}, 0).ok());
+  CHECK(command.take(piece(5 + 3 * kWindow, kWindow - 5), 0).ok());
+  CHECK(refuses(command, Gap{"1", StdStream::out, 5, 6}));
+  CHECK(refuses(command, Gap{"1", StdStream::err, 0, 0}));
+  SessionCommand own = running();
+  CHECK(refuses(own, Gap{"1", StdStream::out, 0, 1}));
+}
+
+TEST_CASE("session command: a kept one may wait, and is told once that it runs") {
+  Attach attach;
+  attach.id = "1";
+  SessionCommand command(attach, kWindow);
+  CHECK(command.take(found({0, 0, 0, 0, true}, std::nullopt), kStdinWindow).ok());
+  CHECK(command.take(found({0, 0, 0, 0, true}), kStdinWindow).ok());
+  CHECK(refuses(command, found({0, 0, 0, 0, true})));
+}
+
+TEST_CASE("session command: an answer that nobody asked for is a mistake") {
+  SessionCommand own = running();
+  CHECK(refuses(own, Detached{"1", DetachReason::slow}));
+  CHECK(refuses(own, Forgotten{"1"}));
+  CHECK(refuses(own, JobInfo{}));
+  CHECK(refuses(own, Listed{}));
+  SessionCommand kept = kept_running();
+  CHECK(kept.take(Detached{"1", DetachReason::slow}, 0).ok());
+  CHECK(refuses(kept, Detached{"2", DetachReason::slow}));
+}

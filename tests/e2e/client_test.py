@@ -25,14 +25,14 @@ Runs commands on a machine where runwired listens.
   runwire                                a prompt on this machine's own runwired
 
 Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
+       runwire ps|attach|wait|logs|kill|rm ...  for those kept: `runwire ps -h`
 
   HOST     host, host:port, [::1]:port, unix:/path, or a name that hosts.toml
            in $XDG_CONFIG_HOME/runwire (~/.config/runwire) has; the port
            is 8098 unless given. Without HOST, or with `.`: $RUNWIRE_HOST, else
            $XDG_RUNTIME_DIR/runwire.sock, else /tmp/runwire-UID/runwire.sock
-  COMMAND  one word is a line for the server's shell; several are a program and
-           its arguments, run as they are. A `--` before it is dropped. Without
-           it: a prompt, or a command on each line of stdin; with -t a shell.
+  COMMAND  one word is a line for the server's shell; several, a program and its
+           arguments. A `--` before it is dropped. None: prompt; with -t, shell
 
   -e, --env NAME=VALUE        one more variable; NAME alone: as it is here (no)
   --clear-env                 no variables but these (all that runwired has)
@@ -45,6 +45,8 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
                               up to 1s more, all of it, no more (grace)
   --limit NAME=MAX,...        of cpu, as, nofile, nproc, fsize, core (as there)
   --nice N, --umask OCTAL     its niceness, -20 to 19; its umask (as there)
+  -d, --detach                start it, print its ID and leave it running (no)
+  --keep[=DURATION]           it outlives a lost connection; kept so long (1h)
   --status-file PATH          write there as a JSON line how it ended (nowhere)
   --json                      output, too, as JSON lines on stdout (as bytes)
   --plain                     the original protocol: output at the end, no stdin
@@ -54,10 +56,8 @@ Usage: runwire [OPTIONS] [HOST [COMMAND [ARG...]]]
   --version; -h, --help       show the version; this
 
 Signals go to the command; the third INT or TERM in a row ends the connection.
-
 Exit status: the command's; 128+n if signal n killed it; 127 no such program,
-126 not to be run; 124 if it took too long; 255 if runwire failed (no
-connection, no whole reply, an error from the server, wrong usage).
+126 not to be run; 124 if it took too long; 255 if runwire itself failed.
 """
 
 UNKNOWN = "what became of the command is unknown, the server's log may tell"

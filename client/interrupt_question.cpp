@@ -1,0 +1,68 @@
+#include "client/interrupt_question.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <string_view>
+
+#include "client/output.hpp"
+#include "client/unique_fd.hpp"
+
+namespace runwire {
+namespace {
+
+constexpr std::string_view kQuestion =
+    "\r\033[Krunwire: interrupt the command (i), detach (d), or go on (any other key)? ";
+
+// While it lives, a key can be read as soon as it is pressed; Ctrl-C is still a signal.
+class KeyByKey {
+ public:
+  explicit KeyByKey(int terminal) : terminal_(terminal), is_set_(::tcgetattr(terminal, &before_) == 0) {
+    if (!is_set_) return;
+    termios now = before_;
+    now.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+    now.c_cc[VMIN] = 1;
+    now.c_cc[VTIME] = 0;
+    ::tcsetattr(terminal_, TCSADRAIN, &now);
+  }
+  KeyByKey(const KeyByKey&) = delete;
+  KeyByKey& operator=(const KeyByKey&) = delete;
+  ~KeyByKey() {
+    if (is_set_) ::tcsetattr(terminal_, TCSADRAIN, &before_);
+  }
+
+ private:
+  int terminal_;
+  termios before_ = {};
+  bool is_set_;
+};
+
+// Absent: a signal came first.
+std::optional<char> await_key(int terminal, Signals& signals) {
+  pollfd watched[] = {{terminal, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+  while (::poll(watched, 2, -1) < 0 && errno == EINTR) {
+  }
+  char key = 0;
+  if (watched[1].revents != 0 || ::read(terminal, &key, 1) != 1) return std::nullopt;
+  return key;
+}
+
+}  // namespace
+
+InterruptMeaning ask_for_meaning(Signals& signals) {
+  const UniqueFd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
+  if (!terminal) return InterruptMeaning::interrupt;
+  const KeyByKey mode(terminal.get());
+  (void)write_fully(terminal.get(), kQuestion, "/dev/tty");
+  const auto key = await_key(terminal.get(), signals);
+  (void)write_fully(terminal.get(), "\n", "/dev/tty");
+  signals.take();
+  if (!key || *key == 'd') return InterruptMeaning::detach;
+  return *key == 'i' ? InterruptMeaning::interrupt : InterruptMeaning::nothing;
+}
+
+}  // namespace runwire

@@ -1,0 +1,135 @@
+#include "client/kept_line.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <utility>
+
+#include "client/failure_text.hpp"
+#include "client/output.hpp"
+#include "client/random_id.hpp"
+#include "client/server_connection.hpp"
+#include "client/stdio_relay.hpp"
+
+namespace runwire {
+namespace {
+
+constexpr std::string_view kClearLine = "\r\033[K";
+
+}  // namespace
+
+KeptLine::KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience,
+                   int interrupt_fd)
+    : request_(request),
+      id_(std::move(id)),
+      patience_(patience),
+      interrupt_fd_(interrupt_fd),
+      shows_(!request.quiet && ::isatty(STDERR_FILENO) == 1),
+      pauses_(random_seed()) {}
+
+Status KeptLine::meet(const ServerHello& hello) {
+  const bool is_another = boot_ && *boot_ != hello.boot;
+  boot_ = hello.boot;
+  patience_ = std::min(patience_, std::chrono::milliseconds(std::min<std::uint64_t>(
+                                      hello.limits.keep_ms, static_cast<std::uint64_t>(LLONG_MAX))));
+  state_ = State::up;
+  if (!is_another) return Ok{};
+  return Error{
+      Errc::closed,
+      to_string(request_.address) + ": the daemon is a new one, and the one that had command " + id_ +
+          " is gone: the command's outcome is unknown, and it is not run again; look there what it did"};
+}
+
+Status KeptLine::lose(const Error& why) {
+  if (!has_met()) return why;
+  const auto now = Clock::now();
+  if (!lost_at_) lost_at_ = now;
+  why_ = why.message;
+  if (now - *lost_at_ >= patience_) return given_up();
+  if (request_.verbose) say("the connection is lost: " + why_);
+  try_at_ = now + pauses_.next();
+  state_ = State::down;
+  show();
+  return Ok{};
+}
+
+void KeptLine::found() {
+  if (lost_at_ && request_.verbose) say("connected again to " + to_string(request_.address));
+  lost_at_.reset();
+  pauses_.begin_anew();
+  hide();
+}
+
+int KeptLine::milliseconds_to_wake() const {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(try_at_ - Clock::now());
+  return static_cast<int>(std::clamp<long long>(left.count(), 0, INT_MAX));
+}
+
+Status KeptLine::try_again(Session& session) {
+  if (Clock::now() < try_at_) return Ok{};
+  auto channel =
+      connect_to_server(request_.address, request_.own_server_only, request_.connect_timeout, interrupt_fd_);
+  if (channel) {
+    session = Session(std::move(*channel), kOutputWindow, request_.connect_timeout);
+    state_ = State::greeting;
+    return Ok{};
+  }
+  return lose(channel.error());
+}
+
+std::string KeptLine::time_lost() const {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - *lost_at_).count()) +
+         " s";
+}
+
+Error KeptLine::given_up() const {
+  return {Errc::closed, to_string(request_.address) + ": the connection was lost " + time_lost() +
+                            " ago and cannot be had again (" + why_ +
+                            "): the command's outcome is unknown; `" + command_line("attach") +
+                            "` asks for it"};
+}
+
+Error KeptLine::refused(const ErrorReply& error) const {
+  std::string text = to_string(request_.address) + ": ";
+  if (error.error == error_name::kUnknown)
+    text += "no command there has had the id " + id_ + "; `runwire ps " + request_.host +
+            "` shows those that are kept";
+  else if (error.error == error_name::kExpired)
+    text += "command " + id_ +
+            " has ended, and nothing of it is kept any more: its outcome is unknown here; --keep=1d keeps "
+            "one longer";
+  else
+    text += "command " + id_ + " cannot be followed: " + error.error + ": " + error.message;
+  return {Errc::refused, text};
+}
+
+Error KeptLine::left(const Error& why) const {
+  return {why.code,
+          why.message + "; the command may still run: `" + command_line("attach") + "` comes back to it",
+          why.errno_value};
+}
+
+Error KeptLine::detached() const {
+  return {Errc::closed, "detached, and the command goes on; `" + command_line("attach") +
+                            "` comes back to it, `" + command_line("kill") + "` ends it"};
+}
+
+std::string KeptLine::command_line(const char* verb) const {
+  return std::string("runwire ") + verb + " " + request_.host + " " + id_;
+}
+
+// One line, which the next one of ours, or the command's, takes the place of.
+void KeptLine::show() {
+  if (!shows_) return;
+  const std::string text = "runwire: the connection is lost, trying again (" + time_lost() + ")";
+  (void)write_fully(STDERR_FILENO, std::string(kClearLine) + text, "stderr");
+  is_shown_ = true;
+}
+
+void KeptLine::hide() {
+  if (!std::exchange(is_shown_, false)) return;
+  (void)write_fully(STDERR_FILENO, kClearLine, "stderr");
+}
+
+}  // namespace runwire

@@ -1,0 +1,79 @@
+// The way to a kept command, over one connection after another: when to try for the next one, whether the daemon that
+// answers is still the same, when to give up, and what is said meanwhile.
+//
+//   greeting --meet()--> up --lose()--> down --try_again()--> greeting
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "client/command_request.hpp"
+#include "client/pauses.hpp"
+#include "client/session.hpp"
+
+namespace runwire {
+
+class KeptLine {
+ public:
+  using Clock = Session::Clock;
+
+  // It begins with a connection that there is and that has not been greeted. `request` outlives this. `patience`: for so
+  // long a lost connection is tried for, or as long as the daemon keeps anything. `interrupt_fd`: when it is readable,
+  // somebody wants something here, and a try ends.
+  KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience,
+           int interrupt_fd);
+  KeptLine(const KeptLine&) = delete;
+  KeptLine& operator=(const KeptLine&) = delete;
+  ~KeptLine() { hide(); }
+
+  bool has_met() const { return boot_.has_value(); }  // a daemon, which may have the command since
+  bool is_greeting() const { return state_ == State::greeting; }
+  bool is_up() const { return state_ == State::up; }
+  bool is_down() const { return state_ == State::down; }
+
+  // The daemon has said hello. ERRORS: closed: it is another one than before.
+  Status meet(const ServerHello& hello);
+
+  // The connection has gone. ERRORS: as `why`, where there never was a daemon at its other end; closed: given up.
+  Status lose(const Error& why);
+  // The command is followed again; the next loss is a first one.
+  void found();
+
+  // While it is down. For poll(2):
+  int milliseconds_to_wake() const;
+  // A connection in the place of `session` where one is to be had, else the next pause; before its time nothing.
+  // ERRORS: as lose().
+  Status try_again(Session& session);
+
+  // The server's reason not to have the command followed, and the next step.
+  Error refused(const ErrorReply& error) const;
+  // A failure that is not the command's end, and how to come back.
+  Error left(const Error& why) const;
+  Error detached() const;
+
+ private:
+  enum class State { greeting, up, down };
+
+  std::string command_line(const char* verb) const;
+  std::string time_lost() const;
+  Error given_up() const;
+  void show();
+  void hide();
+
+  const CommandRequest& request_;
+  std::string id_;
+  std::chrono::milliseconds patience_;
+  int interrupt_fd_;
+  bool shows_;  // there is a terminal to tell, and somebody who wants to know
+  bool is_shown_ = false;
+  State state_ = State::greeting;
+  Pauses pauses_;
+  std::optional<std::string> boot_;
+  std::optional<Clock::time_point> lost_at_;  // since then it has not been followed
+  Clock::time_point try_at_;
+  std::string why_;  // it is down
+};
+
+}  // namespace runwire

@@ -1,0 +1,45 @@
+// This program's stdin on its way to a command: as it is or converted, and held as long as it may have to be sent, or sent
+// again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "client/encoding.hpp"
+#include "client/shared_descriptor.hpp"
+#include "proto/result.hpp"
+
+namespace runwire {
+
+class RelayInput {
+ public:
+  // `encoding`: null: bytes pass untouched. It outlives this.
+  RelayInput(int fd, Encoding* encoding) : in_(fd), encoding_(encoding) {}
+
+  int fd() const { return in_.fd(); }
+
+  // Takes in what is there, at most kMost bytes. ERRORS: io.
+  Status read(std::size_t size);
+  static constexpr std::size_t kMost = std::size_t{64} << 10;
+
+  // Nothing comes behind what is held.
+  bool has_ended() const { return has_ended_; }
+
+  // What is held from this place in the command's stdin on. Where nothing is held, what is read next belongs there.
+  // REQUIRES: what lies there was not forgotten. The view is valid until the next call of another.
+  std::string_view from(std::uint64_t off);
+  void forget_before(std::uint64_t off);
+
+ private:
+  SharedDescriptor in_;
+  Encoding* encoding_;
+  std::unique_ptr<char[]> buffer_;
+  std::string held_;
+  std::uint64_t held_from_ = 0;
+  bool has_ended_ = false;
+};
+
+}  // namespace runwire
