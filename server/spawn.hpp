@@ -95,6 +95,12 @@ class Spawner {
   virtual ~Spawner() = default;
   // Its first event comes perhaps before spawn() returns. Null where it has failed by then.
   virtual std::unique_ptr<Child> spawn(const SpawnSpec& spec, ChildEvents& events) = 0;
+
+  // A child of this process that it started before it executed another program in its own place, and has not reaped:
+  // of its end is told as of that of any other, in a later turn. `started_ms` by uv_hrtime(). Null where the spawner
+  // reaps only what it has started itself.
+  virtual std::unique_ptr<Child> adopt(pid_t pid, double started_ms, ChildEvents& events);
+  virtual bool can_adopt() const { return false; }
 };
 
 // The portable spawner, over uv_spawn(). It cannot tell a child's usage: libuv reaps without asking for it. It finds a

@@ -254,6 +254,16 @@ class NativeSpawner final : public Spawner {
     return nullptr;
   }
 
+  // It may have ended already, and the signal that said so been taken by the program before this one.
+  std::unique_ptr<Child> adopt(pid_t pid, double started_ms, ChildEvents& events) override {
+    auto child = std::make_unique<NativeChild>(events, under_way_);
+    child->pid = pid;
+    child->record = &children_.emplace(pid, Started{child.get(), started_ms}).first->second.child;
+    uv_timer_start(rescan_.get(), deliver<&NativeSpawner::reap_all>, 0, 0);
+    return child;
+  }
+  bool can_adopt() const override { return true; }
+
  private:
   SpawnFailure start(const SpawnSpec& spec, std::unique_ptr<Birth> owned, NativeChild& child) {
     Birth& birth = *owned;

@@ -211,6 +211,8 @@ bool SpawnFailure::is_transient() const {
   return error == UV_EAGAIN || error == UV_ENOMEM || error == UV_EMFILE || error == UV_ENFILE;
 }
 
+std::unique_ptr<Child> Spawner::adopt(pid_t, double, ChildEvents&) { return nullptr; }
+
 std::unique_ptr<Spawner> make_uv_spawner(uv_loop_t* loop, std::string shim) {
   return std::make_unique<UvSpawner>(loop, std::move(shim));
 }

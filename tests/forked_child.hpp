@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 namespace runwire::test {
 
@@ -26,6 +27,7 @@ class ForkedChild {
   }
 
   pid_t pid() const { return pid_; }
+  pid_t release() { return std::exchange(pid_, 0); }  // somebody else reaps it
   bool is_alive() const {
     siginfo_t ended{};
     return waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&

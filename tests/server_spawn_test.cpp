@@ -1,5 +1,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
@@ -18,6 +19,7 @@
 #include "server/process_table.hpp"
 #include "server/script.hpp"
 #include "server/spawn.hpp"
+#include "tests/forked_child.hpp"
 #include "tests/job_fixture.hpp"
 
 using namespace runwire;
@@ -722,6 +724,33 @@ TEST_CASE_FIXTURE(Native,
     return std::all_of(all.begin(), all.end(), [](const auto& one) { return one->is_over(); }) &&
            !has_child();
   }));
+}
+
+TEST_CASE_FIXTURE(Native,
+                  "spawn, native: an adopted child is told of, whether it has ended before or ends later") {
+  ForkedChild early([] { return 7; });
+  siginfo_t seen{};
+  REQUIRE(waitid(P_PID, static_cast<id_t>(early.pid()), &seen, WEXITED | WNOWAIT) == 0);
+  Watched first;
+  const auto adopted = spawner->adopt(early.release(), 0, first);
+  REQUIRE(run_until([&] { return first.is_over(); }));
+  CHECK(first.status == ExitStatus::exited(7));
+
+  ForkedChild late(live);
+  Watched second;
+  const pid_t pid = late.release();
+  const auto other = spawner->adopt(pid, static_cast<double>(uv_hrtime()) / 1e6, second);
+  CHECK(other->is_born());
+  kill(pid, SIGTERM);
+  REQUIRE(run_until([&] { return second.is_over(); }));
+  CHECK(second.status == ExitStatus::killed(SIGTERM));
+  CHECK(second.usage.wall_ms.value_or(1e9) < 60e3);
+}
+
+TEST_CASE_FIXTURE(OverUv, "spawn, uv: adopts nobody, and says so") {
+  Watched nobody;
+  CHECK_FALSE(spawner->can_adopt());
+  CHECK(spawner->adopt(1, 0, nobody) == nullptr);
 }
 
 TEST_CASE("spawn, native: orphans are taken in as long as there is a spawner that reaps them") {
