@@ -1,5 +1,6 @@
 #include "server/listener.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 
 #include <cassert>
@@ -75,14 +76,42 @@ Status Listener::listen_unix(const std::string& path) {
   auto file = SocketFile::listen(path, kBacklog);
   RUNWIRE_TRY(file);
   file_.emplace(std::move(*file));
-  auto pipe =
-      make_handle<uv_pipe_t>(this, [this](uv_pipe_t* handle) { return uv_pipe_init(loop_, handle, 0); });
-  int error = uv_pipe_open(pipe.get(), file_->release_descriptor());
-  if (error == 0) error = uv_listen(as_stream(pipe.get()), kBacklog, deliver<&Listener::on_ready>);
+  return listen_at(file_->release_descriptor());
+}
+
+// It may listen already.
+Status Listener::listen_at(int descriptor) {
+  int error = 0;
+  if (address_.is_unix()) {
+    auto pipe =
+        make_handle<uv_pipe_t>(this, [this](uv_pipe_t* handle) { return uv_pipe_init(loop_, handle, 0); });
+    error = uv_pipe_open(pipe.get(), descriptor);
+    stream_ = std::move(pipe);
+  } else {
+    auto tcp = make_handle<uv_tcp_t>(this, [this](uv_tcp_t* handle) { return uv_tcp_init(loop_, handle); });
+    error = uv_tcp_open(tcp.get(), descriptor);
+    stream_ = std::move(tcp);
+  }
+  if (error == 0) error = uv_listen(raw(stream_), kBacklog, deliver<&Listener::on_ready>);
   if (error != 0) return cannot_listen(address_, error);
-  stream_ = std::move(pipe);
   return Ok{};
 }
+
+Result<std::unique_ptr<Listener>> Listener::take_over(uv_loop_t* loop, const Address& address, int descriptor,
+                                                      OnConnection on_connection) {
+  std::unique_ptr<Listener> listener(new Listener(loop, std::move(on_connection)));
+  listener->address_ = address;
+  if (address.is_unix()) listener->file_.emplace(SocketFile::take_over(address.unix_path));
+  RUNWIRE_TRY(listener->listen_at(descriptor));
+  return listener;
+}
+
+void Listener::pause() {
+  paused_ = Descriptor(fcntl(descriptor_of(stream_), F_DUPFD_CLOEXEC, 0));
+  stream_ = Stream();
+}
+
+Status Listener::resume() { return listen_at(paused_.release()); }
 
 void Listener::on_ready(int status) {
   if (status == 0) return on_connection_(accept());

@@ -9,6 +9,7 @@
 
 #include "proto/address.hpp"
 #include "server/connection.hpp"
+#include "server/descriptor.hpp"
 #include "server/socket_file.hpp"
 #include "server/uv_handle.hpp"
 
@@ -27,12 +28,22 @@ class Listener {
   static Result<std::unique_ptr<Listener>> open(uv_loop_t* loop, const Address& address,
                                                 OnConnection on_connection);
 
+  // The same for a socket that listens at `address` already and was handed to this process; it is taken ownership of.
+  static Result<std::unique_ptr<Listener>> take_over(uv_loop_t* loop, const Address& address, int descriptor,
+                                                     OnConnection on_connection);
+
+  // Who comes waits in the kernel from here on, until resume() or for the program that goes on in this one's place.
+  void pause();
+  Status resume();
+  int descriptor() const { return paused_.get(); }  // REQUIRES: it is paused
+
   const Address& address() const { return address_; }  // with the port that was found where 0 was asked for
 
  private:
   Listener(uv_loop_t* loop, OnConnection on_connection);
   Status listen_tcp(const Address& address);
   Status listen_unix(const std::string& path);
+  Status listen_at(int descriptor);
   void on_ready(int status);
   Stream accept();
 
@@ -41,6 +52,7 @@ class Listener {
   Address address_;
   std::optional<SocketFile> file_;
   Stream stream_;
+  Descriptor paused_;
 };
 
 }  // namespace runwire

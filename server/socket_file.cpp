@@ -126,12 +126,23 @@ Result<SocketFile> SocketFile::listen(const std::string& path, int backlog) {
   if (fd < 0) return failed_call("socket", path);
   SocketFile file(path, fd);
   if (bind_privately(fd, *address) != 0) return failed_call("bind", path);
-  struct stat facts {};
-  if (lstat(path.c_str(), &facts) != 0) return failed_call("socket", path);
-  file.device_ = facts.st_dev;
-  file.inode_ = facts.st_ino;
+  file.remember_place();
+  if (file.inode_ == 0) return failed_call("socket", path);
   if (::listen(fd, backlog) != 0) return failed_call("listen", path);
   return file;
+}
+
+SocketFile SocketFile::take_over(const std::string& path) {
+  SocketFile file(path, -1);
+  file.remember_place();
+  return file;
+}
+
+void SocketFile::remember_place() {
+  struct stat facts {};
+  if (lstat(path_.c_str(), &facts) != 0) return;
+  device_ = facts.st_dev;
+  inode_ = facts.st_ino;
 }
 
 SocketFile::SocketFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}

@@ -17,6 +17,8 @@ namespace runwire {
 class SocketFile {
  public:
   static Result<SocketFile> listen(const std::string& path, int backlog);
+  // The one that stands at `path` now, which another program of this process has made; its descriptor is elsewhere.
+  static SocketFile take_over(const std::string& path);
   SocketFile(SocketFile&& other) noexcept;
   SocketFile& operator=(SocketFile&&) = delete;
   ~SocketFile();
@@ -26,6 +28,7 @@ class SocketFile {
 
  private:
   SocketFile(std::string path, int fd);
+  void remember_place();
   std::string path_;  // empty: moved from
   int fd_;
   dev_t device_ = 0;

@@ -1,5 +1,7 @@
 #include <netinet/in.h>
 
+#include <filesystem>
+
 #include "server/listener.hpp"
 #include "tests/local_client.hpp"
 #include "tests/loop_fixture.hpp"
@@ -98,4 +100,40 @@ TEST_CASE_FIXTURE(ListenerFixture, "listener: a port that is taken is named, wit
 TEST_CASE_FIXTURE(ListenerFixture,
                   "listener: a path that cannot be taken is refused as the socket file says") {
   CHECK(contains(refusal({"/no/such/dir/s", "", 0}), "/no/such/dir"));
+}
+
+TEST_CASE_FIXTURE(ListenerFixture,
+                  "listener: who comes while it is paused waits, and is let in when it goes on") {
+  const ScratchDir dir;
+  for (const Address& address : {Address{"", "127.0.0.1", 0}, Address{dir.path("x.sock"), "", 0}}) {
+    CAPTURE(to_string(address));
+    accepted.clear();
+    const auto listener = open(address);
+    listener->pause();
+    const Descriptor client = connect_to(listener->address());
+    uv_run(loop(), UV_RUN_NOWAIT);
+    CHECK(accepted.empty());
+    REQUIRE(listener->resume().ok());
+    CHECK(run_until([&] { return accepted.size() == 1; }));
+  }
+}
+
+TEST_CASE_FIXTURE(ListenerFixture,
+                  "listener: its socket goes on in another one, which takes the path away at its end") {
+  const ScratchDir dir;
+  for (const Address& address : {Address{"", "127.0.0.1", 0}, Address{dir.path("x.sock"), "", 0}}) {
+    CAPTURE(to_string(address));
+    accepted.clear();
+    const auto before = open(address);  // as at an exec, it is not destroyed before the other one
+    before->pause();
+    const Address where = before->address();
+    const int handed = dup(before->descriptor());
+    const Descriptor client = connect_to(where);
+    auto after =
+        Listener::take_over(loop(), where, handed, [this](Stream s) { accepted.push_back(std::move(s)); });
+    REQUIRE(after.ok());
+    CHECK(run_until([&] { return accepted.size() == 1; }));
+    after->reset();
+    if (where.is_unix()) CHECK_FALSE(std::filesystem::exists(where.unix_path));
+  }
 }
