@@ -29,7 +29,7 @@ void InputPipe::open(int fd, bool is_terminal) {
 void InputPipe::write(std::string_view bytes) {
   if (state_ == State::closed) return;
   if (!bytes.empty()) is_within_a_line_ = bytes.back() != '\n' && bytes.back() != '\r';
-  const bool may_go = state_ == State::open && !writing_ && waiting_.empty();
+  const bool may_go = state_ == State::open && under_way_ == nullptr && waiting_.empty();
   if (may_go) bytes.remove_prefix(put_now(bytes));
   if (state_ == State::closed || bytes.empty()) return;
   waiting_.append(bytes);
@@ -45,6 +45,19 @@ void InputPipe::close() {
   state_ = State::closed;
   pipe_.reset();
   waiting_ = {};
+  under_way_ = nullptr;
+}
+
+int InputPipe::descriptor() const {
+  uv_os_fd_t fd = -1;
+  if (pipe_) uv_fileno(as_handle(pipe_.get()), &fd);
+  return fd;
+}
+
+std::string InputPipe::unsent() const {
+  if (under_way_ == nullptr) return waiting_;
+  const std::size_t left = uv_stream_get_write_queue_size(as_stream(pipe_.get()));
+  return under_way_->bytes.substr(under_way_->bytes.size() - left) + waiting_;
 }
 
 // How many bytes are out of our hands.
@@ -69,19 +82,18 @@ void InputPipe::put_later() {
         if (self != nullptr) self->on_written(status, done->bytes.size());
       });
   if (error < 0) return break_off();
-  writing_ = true;
-  write.release();  // its callback frees it
+  under_way_ = write.release();  // its callback frees it
 }
 
 void InputPipe::on_written(int status, std::size_t bytes) {
-  writing_ = false;
+  under_way_ = nullptr;
   if (status < 0) return break_off();
   if (!tells_end_) events_.on_taken(bytes);
   settle();
 }
 
 void InputPipe::settle() {
-  if (state_ != State::open || writing_) return;
+  if (state_ != State::open || under_way_ != nullptr) return;
   if (!waiting_.empty()) return put_later();
   if (!at_end_) return;
   if (is_terminal_ && !tells_end_) return tell_end();

@@ -32,6 +32,11 @@ class InputPipe {
   void end();
   void close();  // at once; nothing is told any more
 
+  // For a program that goes on with the same pipe in this one's place.
+  int descriptor() const;      // -1: none, or not any more
+  std::string unsent() const;  // what is not yet in the pipe
+  bool is_at_end() const { return at_end_; }
+
  private:
   enum class State { early, open, closed };
   struct Write;
@@ -47,8 +52,8 @@ class InputPipe {
   Events events_;
   State state_ = State::early;
   Handle<uv_pipe_t> pipe_;
-  std::string waiting_;   // not yet given to libuv
-  bool writing_ = false;  // one write is under way
+  std::string waiting_;         // not yet given to libuv
+  Write* under_way_ = nullptr;  // libuv's; null where there is none, or it is of no use any more
   bool at_end_ = false;
   bool is_terminal_ = false;
   bool is_within_a_line_ = false;

@@ -97,6 +97,7 @@ void Job::start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes) {
 void Job::child_started(pid_t pid, ChildStreams streams) {
   log::debug("started").add("job", static_cast<std::int64_t>(id_)).add("pid", pid);
   tree_ = ProcessTree(ProcessGroup(pid), terms_.mark);
+  started_ms_ = static_cast<double>(uv_hrtime()) / 1e6;
   enter(JobState::running);
   open_streams(streams);
   start_deadlines();
@@ -114,6 +115,51 @@ void Job::open_streams(const ChildStreams& streams) {
   open_output(StdStream::err, streams.err);
   if (streams.in >= 0) input_.open(streams.in, has_terminal_);
   if (size_) resize(*size_);
+}
+
+bool Job::can_move() const {
+  const bool runs = state_ == JobState::running || state_ == JobState::lingering;
+  const bool is_quiet = !termination_.is_under_way() && waiting_signals_.empty() && !ending_ && !error_;
+  return runs && is_quiet && terms_.form == ReplyForm::stream && (!child_ || child_->is_born());
+}
+
+RunningJob Job::running() const {
+  RunningJob running;
+  running.pid = tree_.group().leader();
+  running.started_ms = started_ms_;
+  running.streams = {input_.descriptor(), stdout_pipe_.descriptor(), stderr_pipe_.descriptor()};
+  running.has_terminal = has_terminal_;
+  running.input = input_.unsent();
+  running.input_is_at_end = input_.is_at_end();
+  running.end = end_;
+  running.handed_on = handed_on_;
+  if (timeout_timer_) running.timeout_due_ms = timeout_due_ms_;
+  running.last_output_ms = last_output_ms_;
+  return running;
+}
+
+void Job::take_over(Spawner& spawner, RunningJob running) {
+  enter(JobState::running);
+  tree_ = ProcessTree(ProcessGroup(running.pid), terms_.mark);
+  started_ms_ = running.started_ms;
+  handed_on_ = running.handed_on;
+  has_terminal_ = running.has_terminal;
+  if (has_terminal_) stdout_pipe_.expect_terminal();
+  last_output_ms_ = running.last_output_ms;
+  if (running.streams.in >= 0) {
+    input_.write(running.input);
+    if (running.input_is_at_end) input_.end();
+    input_.open(running.streams.in, has_terminal_);
+  }
+  if (!running.end) child_ = spawner.adopt(running.pid, running.started_ms, *this);
+  if (running.streams.out >= 0) open_output(StdStream::out, running.streams.out);
+  if (running.streams.err >= 0) open_output(StdStream::err, running.streams.err);
+  const std::uint64_t now = uv_now(store_.loop());
+  arm_deadlines(std::max(running.timeout_due_ms.value_or(now), now) - now);
+  pending_ = kExit;
+  if (running.streams.out >= 0) pending_ |= kStdout;
+  if (running.streams.err >= 0) pending_ |= kStderr;
+  if (running.end) child_exited(*running.end);
 }
 
 // A terminal's output has no second stream, and of that there is the end already.
@@ -251,9 +297,14 @@ void Job::start_deadlines() {
   const bool is_any = is_limit(terms_.timeout_ms) || is_limit(terms_.idle_ms);
   if (is_any) uv_update_time(store_.loop());  // what came before in this turn is not the command's
   last_output_ms_ = uv_now(store_.loop());
+  arm_deadlines(terms_.timeout_ms.value_or(0));
+}
+
+void Job::arm_deadlines(std::uint64_t timeout_in_ms) {
   if (is_limit(terms_.timeout_ms)) {
+    timeout_due_ms_ = uv_now(store_.loop()) + timeout_in_ms;
     timeout_timer_ = make_timer(store_.loop(), this);
-    uv_timer_start(timeout_timer_.get(), deliver<&Job::on_timeout>, *terms_.timeout_ms, 0);
+    uv_timer_start(timeout_timer_.get(), deliver<&Job::on_timeout>, timeout_in_ms, 0);
   }
   if (is_limit(terms_.idle_ms)) {
     idle_timer_ = make_timer(store_.loop(), this);

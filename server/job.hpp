@@ -71,6 +71,21 @@ struct JobWishes {
   bool has_cwd = false;
 };
 
+// A command that runs, or whose output another process still holds, as it goes on in a program that takes this one's
+// place. Times are uv_hrtime() in ms.
+struct RunningJob {
+  pid_t pid = 0;
+  double started_ms = 0;
+  ChildStreams streams;  // -1: at its end, closed, or never there
+  bool has_terminal = false;  // they are those of one
+  std::string input;     // not yet in the pipe
+  bool input_is_at_end = false;
+  std::optional<ChildEnd> end = {};  // it has been reaped
+  std::array<std::uint64_t, 2> handed_on = {0, 0};
+  std::optional<std::uint64_t> timeout_due_ms = {};
+  std::uint64_t last_output_ms = 0;
+};
+
 enum class JobState { waiting, starting, running, lingering, finished, over };
 
 class Job final : private ChildEvents {
@@ -92,6 +107,13 @@ class Job final : private ChildEvents {
   void watch_output();
 
   void start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes = {});
+
+  // Whether it can go on elsewhere now: it runs, nothing is said to its processes at this moment, and its output is handed
+  // on. running() is what goes on there.
+  bool can_move() const;
+  RunningJob running() const;
+  // Instead of start(), there. The listener is told nothing of the start. REQUIRES: spawner.can_adopt().
+  void take_over(Spawner& spawner, RunningJob running);
 
   // TERM to it, KILL after `grace_ms`; `reason` is what the result will say. The first reason counts.
   void end(Reason reason, unsigned grace_ms);
@@ -141,6 +163,7 @@ class Job final : private ChildEvents {
   void send_signals();
 
   void start_deadlines();
+  void arm_deadlines(std::uint64_t timeout_in_ms);
   void stop_deadlines();
   void on_timeout();
   void on_idle();
@@ -187,9 +210,11 @@ class Job final : private ChildEvents {
   std::array<std::uint64_t, 2> handed_on_ = {0, 0};  // bytes of stdout and stderr
   std::array<std::uint64_t, 2> handed_on_before_exit_ = {0, 0};
   std::uint64_t lingers_since_ms_ =
-      0;  // loop time of its exit; with Linger::wait perhaps of its termination's end
+      0;                   // loop time of its exit; with Linger::wait perhaps of its termination's end
+  double started_ms_ = 0;  // by uv_hrtime()
   std::uint64_t last_output_ms_ = 0;  // loop time; of its start before there was any
   std::uint64_t read_since_exit_ = 0;
+  std::uint64_t timeout_due_ms_ = 0;  // loop time; while there is a timeout_timer_
   Handle<uv_timer_t> linger_timer_, timeout_timer_, idle_timer_, signal_timer_;
 };
 

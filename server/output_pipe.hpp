@@ -55,11 +55,11 @@ class OutputPipe {
 
   bool is_open() const { return pipe_ != nullptr || held_.get() >= 0; }
   bool is_paused() const { return paused_; }
+  int descriptor() const;          // -1 where it is not open
   bool has_bytes_waiting() const;  // written by the child and not yet read
   void resume();
   void discard();  // from here on nothing is kept
   void close();
-  int descriptor() const;  // -1: it is not open
 
  private:
   void open(int fd);
