@@ -1,0 +1,69 @@
+// All that a daemon hands to the program which takes its place (see server/successor.hpp), as bytes.
+//
+// A sequence of frames as on the wire, each a JSON header with named fields and pieces of bytes behind it. What is not
+// known is passed over, what is missing has its default, so that an older or a newer program can go on from it, unless
+// the version says that it cannot. A command's request stands there as the `start` that a client would send.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/address.hpp"
+#include "proto/result.hpp"
+#include "proto/session_message.hpp"
+#include "server/job.hpp"
+#include "server/output_record.hpp"
+
+namespace runwire {
+
+inline constexpr std::uint64_t kHandoverVersion = 1;
+
+struct HandedListener {
+  Address address;
+  int descriptor = -1;
+};
+
+// A kept command. Times are uv_hrtime() in ms.
+struct HandedJob {
+  Start start;       // with its id
+  StartWords words;  // only of one that has not run yet
+  std::uint64_t request_size = 0;
+  std::array<std::uint64_t, 2> request_digest = {0, 0};
+  std::string command;  // as a list shows it
+  std::string who;
+  std::string mark;
+  std::uint64_t asked_ms = 0;
+  std::optional<RunningJob> running;
+  std::optional<Exit> exit;         // it has finished ...
+  std::optional<ErrorReply> error;  // ... or never ran
+  std::uint64_t expires_ms = 0;     // where it has finished
+  std::array<OutputRecord::Image, 2> output;
+  std::uint64_t input_off = 0;    // place of the next byte that is wanted
+  std::uint64_t input_taken = 0;  // so many have left for the command
+  bool input_ended = false;
+};
+
+struct Handover {
+  std::string boot;
+  std::uint64_t last_job = 0;
+  std::uint64_t last_connection = 0;
+  std::uint64_t last_made_id = 0;
+  int arena = -1;  // the descriptor of the spill arena's file; -1: there is none yet
+  std::vector<HandedListener> listeners;
+  std::vector<std::uint64_t> gone;  // hashes of ids, oldest first
+  std::vector<HandedJob> jobs;      // by age
+};
+
+std::string to_image(const Handover& handover);
+
+// ERRORS: Errc::protocol: it is of a version that is not known here, or cut or malformed.
+Result<Handover> from_image(std::string_view image);
+
+// Those that the next program must find open.
+std::vector<int> descriptors_of(const Handover& handover);
+
+}  // namespace runwire
