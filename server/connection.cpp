@@ -68,12 +68,12 @@ void Connection::turn_away(const ErrorReply& error) {
   enter(State::finishing);
 }
 
-void Connection::wind_up() {
+void Connection::wind_up(WindUp why) {
   if (state_ != State::open) return;
   if (frames_)
-    frames_->wind_up();
+    frames_->wind_up(why);
   else
-    plain_.wind_up();
+    plain_.wind_up(why);
 }
 
 void Connection::command_finished(JobId id, JobResult result) {

@@ -20,6 +20,7 @@
 #include "server/peer.hpp"
 #include "server/plain_session.hpp"
 #include "server/uv_handle.hpp"
+#include "server/wind_up.hpp"
 
 namespace runwire {
 
@@ -56,7 +57,7 @@ class Connection final : private ByteChannel {
   void turn_away(const ErrorReply& error);
 
   void command_finished(JobId id, JobResult result);
-  void wind_up();
+  void wind_up(WindUp why = WindUp::shutdown);
   void close() { enter(State::closed); }
   ConnectionId id() const { return id_; }
 

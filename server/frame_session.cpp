@@ -193,8 +193,7 @@ ErrorReply FrameSession::objection_to(const Start& start) const {
     return error_reply(error_name::kConflict,
                        "a running command of this session has that id; choose another");
   if (start.keep_ms && context_.kept.is_gone(start.id)) return nothing_kept(start.id);
-  if (winding_up_)
-    return error_reply(error_name::kShutdown, "runwired is shutting down and did not start this command");
+  if (winding_up_) return refusal_of(*winding_up_);
   if (payload_lost_) return error_reply(error_name::kBusy, "too many long commands at once; try again later");
   if (start.reply == ReplyForm::whole && !commands_.may_reply_whole())
     return error_reply(error_name::kBusy,
@@ -374,9 +373,13 @@ void FrameSession::refuse(const std::string& id, ErrorReply error) {
 }
 
 void FrameSession::fail(std::string_view error, std::string message) {
+  fail(error_reply(error, std::move(message)));
+}
+
+void FrameSession::fail(ErrorReply error) {
   if (state_ == State::over) return;
   enter(State::over);
-  ground_.output.send(to_json(SessionError{"", error_reply(error, std::move(message))}));
+  ground_.output.send(to_json(SessionError{"", std::move(error)}));
   ground_.output.uncork();
   context_.jobs.abandon(ground_.client);  // however slowly the client takes that, or never
   if (followings_) followings_->close();
@@ -385,15 +388,17 @@ void FrameSession::fail(std::string_view error, std::string message) {
   if (ground_.output.is_idle()) channel_.finish();  // else behind the reply that is under way
 }
 
-void FrameSession::wind_up() {
-  winding_up_ = true;
+void FrameSession::wind_up(WindUp why) {
+  winding_up_ = why;
+  // Who follows a kept command comes back for the rest of it.
+  if (why == WindUp::upgrade && followings_) followings_->leave_kept();
   end_if_idle();
 }
 
 void FrameSession::end_if_idle() {
   if (!winding_up_ || state_ != State::open || !commands_.is_empty() || !ground_.output.is_idle()) return;
   if ((followings_ && !followings_->is_empty()) || (listing_ && !listing_->is_empty())) return;
-  fail(error_name::kShutdown, "runwired is shutting down; try again later, or another one");
+  fail(farewell_of(*winding_up_));
 }
 
 void FrameSession::enter(State next) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,7 @@
 #include "server/session_followings.hpp"
 #include "server/session_ground.hpp"
 #include "server/session_listing.hpp"
+#include "server/wind_up.hpp"
 
 namespace runwire {
 
@@ -48,7 +50,7 @@ class FrameSession final {
   bool owes_too_much() const { return ground_.output.owed_bytes() + channel_.unsent() > kUnsentBytes; }
   void next_turn() { frames_this_turn_ = 0; }
   // Starts no more commands; when the last one has ended the conversation does.
-  void wind_up();
+  void wind_up(WindUp why = WindUp::shutdown);
 
  private:
   enum class State { preface, hello, open, over };
@@ -98,12 +100,13 @@ class FrameSession final {
   void has_room();
   void await_life();
   void fail(std::string_view error, std::string message);
+  void fail(ErrorReply error);
   void end_if_idle();
   void enter(State next);
 
   ByteChannel& channel_;
   State state_ = State::preface;
-  bool winding_up_ = false;
+  std::optional<WindUp> winding_up_;
   FrameReader reader_;
   std::size_t preface_left_ = kPreface.size();
   std::uint64_t hello_due_ms_ = 0;  // loop time

@@ -95,7 +95,7 @@ std::optional<ChildEnd> read_end(JsonFields& fields) {
 void write_running(JsonWriter& json, const RunningJob& running) {
   json.begin_object("running").number("pid", running.pid).decimal("started_ms", running.started_ms);
   json.number("in", running.streams.in).number("out", running.streams.out).number("err", running.streams.err);
-  json.boolean("input_is_at_end", running.input_is_at_end);
+  json.boolean("has_terminal", running.has_terminal).boolean("input_is_at_end", running.input_is_at_end);
   write_size(json, "handed_on_out", running.handed_on[0]);
   write_size(json, "handed_on_err", running.handed_on[1]);
   if (running.timeout_due_ms) write_size(json, "timeout_due_ms", *running.timeout_due_ms);
@@ -109,11 +109,12 @@ std::optional<RunningJob> read_running(JsonFields& fields) {
   if (!inner) return std::nullopt;
   RunningJob running;
   running.pid = static_cast<pid_t>(inner->number("pid").value_or(0));
-  if (running.pid <= 1) fields.fail("running", "has no process");
+  if (running.pid <= 1 && !inner->has("end")) fields.fail("running", "has no process");
   running.started_ms = inner->decimal("started_ms").value_or(0);
   running.streams.in = read_descriptor(*inner, "in");
   running.streams.out = read_descriptor(*inner, "out");
   running.streams.err = read_descriptor(*inner, "err");
+  running.has_terminal = inner->flag("has_terminal");
   running.input_is_at_end = inner->flag("input_is_at_end");
   running.handed_on = {inner->size("handed_on_out").value_or(0), inner->size("handed_on_err").value_or(0)};
   running.timeout_due_ms = inner->size("timeout_due_ms");
@@ -175,7 +176,7 @@ void append_job(std::string& image, const HandedJob& job) {
                             : "");
   pack(payload, job.command);
   pack(payload, job.who);
-  pack(payload, job.running ? job.running->input : "");
+  pack(payload, job.running ? job.running->input : job.early_input);
   JsonWriter json;
   json.text("type", "job").text("mark", job.mark);
   write_size(json, "request_size", job.request_size);
@@ -184,8 +185,9 @@ void append_job(std::string& image, const HandedJob& job) {
   write_size(json, "asked_ms", job.asked_ms);
   write_size(json, "expires_ms", job.expires_ms);
   write_size(json, "input_off", job.input_off);
-  write_size(json, "input_taken", job.input_taken);
-  json.boolean("input_ended", job.input_ended);
+  write_size(json, "input_allowed", job.input_allowed);
+  write_size(json, "input_owed", job.input_owed);
+  json.boolean("input_ended", job.input_ended).boolean("input_ended_by_client", job.input_ended_by_client);
   if (job.running) write_running(json, *job.running);
   for (const std::size_t stream : {0, 1}) {
     write_output(json, kStreamKeys[stream], job.output[stream]);
@@ -226,17 +228,19 @@ Result<HandedJob> read_job(JsonFields& fields, std::string_view payload) {
   RUNWIRE_TRY(take_outcome(pieces, job));
   job.command = pieces.next();
   job.who = pieces.next();
-  const std::string input = pieces.next();
+  job.early_input = pieces.next();
   job.mark = fields.text("mark").value_or("");
   job.request_size = fields.size("request_size").value_or(0);
   job.request_digest = {read_hash(fields, "request_digest"), read_hash(fields, "request_digest_2")};
   job.asked_ms = fields.size("asked_ms").value_or(0);
   job.expires_ms = fields.size("expires_ms").value_or(0);
   job.input_off = fields.size("input_off").value_or(0);
-  job.input_taken = fields.size("input_taken").value_or(0);
+  job.input_allowed = fields.size("input_allowed").value_or(0);
+  job.input_owed = fields.size("input_owed").value_or(0);
   job.input_ended = fields.flag("input_ended");
+  job.input_ended_by_client = fields.flag("input_ended_by_client");
   job.running = read_running(fields);
-  if (job.running) job.running->input = input;
+  if (job.running) job.running->input = std::exchange(job.early_input, {});
   for (const std::size_t stream : {0, 1}) {
     std::uint64_t blocks = 0;
     read_output(fields, kStreamKeys[stream], job.output[stream], blocks);
@@ -289,6 +293,13 @@ HandedListener read_listener(JsonFields& fields) {
   return listener;
 }
 
+// Of a command that is over, and whose output another process still holds: it is read on, and thrown away.
+void append_leftover(std::string& image, const RunningJob& leftover) {
+  JsonWriter json;
+  write_running(json.text("type", "leftover"), leftover);
+  image += frame_head(std::move(json).finish());
+}
+
 void append_gone(std::string& image, const std::vector<std::uint64_t>& gone) {
   std::string payload;
   for (const std::uint64_t hash : gone) pack_number(payload, hash);
@@ -312,6 +323,8 @@ Status read_frame(std::string_view header, std::string_view payload, Handover& h
   if (type == "daemon") RUNWIRE_TRY(read_daemon(fields, handover, jobs));
   if (type == "listener") handover.listeners.push_back(read_listener(fields));
   if (type == "gone") read_gone(payload, handover.gone);
+  if (auto leftover = type == "leftover" ? read_running(fields) : std::nullopt)
+    handover.leftovers.push_back(std::move(*leftover));
   if (type == "job") {
     auto job = read_job(fields, payload);
     if (!job) return broken(job.error().message);
@@ -350,6 +363,7 @@ std::string to_image(const Handover& handover) {
   for (const HandedListener& listener : handover.listeners) append_listener(image, listener);
   append_gone(image, handover.gone);
   for (const HandedJob& job : handover.jobs) append_job(image, job);
+  for (const RunningJob& leftover : handover.leftovers) append_leftover(image, leftover);
   return image;
 }
 
@@ -365,10 +379,12 @@ Result<Handover> from_image(std::string_view image) {
 std::vector<int> descriptors_of(const Handover& handover) {
   std::vector<int> all{handover.arena};
   for (const HandedListener& listener : handover.listeners) all.push_back(listener.descriptor);
+  const auto add = [&all](const ChildStreams& streams) {
+    for (const int fd : {streams.in, streams.out, streams.err}) all.push_back(fd);
+  };
   for (const HandedJob& job : handover.jobs)
-    if (job.running)
-      for (const int fd : {job.running->streams.in, job.running->streams.out, job.running->streams.err})
-        all.push_back(fd);
+    if (job.running) add(job.running->streams);
+  for (const RunningJob& leftover : handover.leftovers) add(leftover.streams);
   std::erase(all, -1);
   return all;
 }

@@ -37,14 +37,17 @@ struct HandedJob {
   std::string who;
   std::string mark;
   std::uint64_t asked_ms = 0;
+  std::string early_input;  // of one that has not run yet: what has come for it
   std::optional<RunningJob> running;
   std::optional<Exit> exit;         // it has finished ...
   std::optional<ErrorReply> error;  // ... or never ran
   std::uint64_t expires_ms = 0;     // where it has finished
   std::array<OutputRecord::Image, 2> output;
-  std::uint64_t input_off = 0;    // place of the next byte that is wanted
-  std::uint64_t input_taken = 0;  // so many have left for the command
+  std::uint64_t input_off = 0;      // place of the next byte that is wanted
+  std::uint64_t input_allowed = 0;  // place of the first one that may not come yet
+  std::uint64_t input_owed = 0;     // taken by the command, and not yet given as credit
   bool input_ended = false;
+  bool input_ended_by_client = false;
 };
 
 struct Handover {
@@ -54,8 +57,9 @@ struct Handover {
   std::uint64_t last_made_id = 0;
   int arena = -1;  // the descriptor of the spill arena's file; -1: there is none yet
   std::vector<HandedListener> listeners;
-  std::vector<std::uint64_t> gone;  // hashes of ids, oldest first
-  std::vector<HandedJob> jobs;      // by age
+  std::vector<std::uint64_t> gone;    // hashes of ids, oldest first
+  std::vector<HandedJob> jobs;        // by age
+  std::vector<RunningJob> leftovers;  // of commands that are over: pipes that other processes still write to
 };
 
 std::string to_image(const Handover& handover);

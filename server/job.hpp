@@ -76,9 +76,9 @@ struct JobWishes {
 struct RunningJob {
   pid_t pid = 0;
   double started_ms = 0;
-  ChildStreams streams;  // -1: at its end, closed, or never there
+  ChildStreams streams;       // -1: at its end, closed, or never there
   bool has_terminal = false;  // they are those of one
-  std::string input;     // not yet in the pipe
+  std::string input;          // not yet in the pipe
   bool input_is_at_end = false;
   std::optional<ChildEnd> end = {};  // it has been reaped
   std::array<std::uint64_t, 2> handed_on = {0, 0};
@@ -135,6 +135,7 @@ class Job final : private ChildEvents {
   JobId id() const { return id_; }
   ConnectionId client() const { return client_; }
   JobState state() const { return state_; }
+  const JobTerms& terms() const { return terms_; }
   bool wants_processor() const { return runwire::wants_processor(tree_.group().leader()); }
   bool has_kill_due() const { return termination_.is_under_way(); }
   bool holds_pipe() const { return stdout_pipe_.is_open() || stderr_pipe_.is_open(); }

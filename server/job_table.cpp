@@ -164,10 +164,54 @@ void JobTable::drop_queued() {
   }
 }
 
-bool JobTable::is_idle() const {
-  auto has_kill_due = [](const auto& entry) { return entry.second->has_kill_due(); };
-  return jobs_.empty() && std::none_of(leftovers_.begin(), leftovers_.end(), has_kill_due);
+JobId JobTable::take_over(ConnectionId client, JobTerms terms, RunningJob running, JobListener* listener) {
+  const JobId id = ++last_id_;
+  JobSink& sink = *this;
+  JobRequest spent;
+  auto job = std::make_unique<Job>(id, client, Job::Shared{store_, processes_, sink}, terms, listener);
+  Job& taken = *job;
+  jobs_.emplace(id, Entry{std::move(job), std::move(spent), by_client_.emplace(client, id).first});
+  taken.take_over(spawner_, std::move(running));
+  return id;
 }
+
+const JobRequest* JobTable::waiting_request(JobId id) const {
+  const auto found = jobs_.find(id);
+  const bool waits = found != jobs_.end() && found->second.job->state() == JobState::waiting;
+  return waits ? &found->second.request : nullptr;
+}
+
+std::vector<RunningJob> JobTable::leftovers() const {
+  std::vector<RunningJob> all;
+  for (const auto& [id, job] : leftovers_)
+    if (job->holds_pipe()) all.push_back(job->running());
+  return all;
+}
+
+bool JobTable::has_jobs_below(ConnectionId bound) const {
+  return !by_client_.empty() && by_client_.begin()->first < bound;
+}
+
+void JobTable::end_all_below(ConnectionId bound, Reason reason, unsigned grace_ms) {
+  std::vector<JobId> ids;
+  for (auto at = by_client_.begin(); at != by_client_.end() && at->first < bound; ++at)
+    ids.push_back(at->second);
+  for (const JobId id : ids) {
+    Job* job = find(id);
+    if (job == nullptr) continue;
+    if (job->state() == JobState::waiting)
+      cancel(id);
+    else
+      job->end(reason, grace_ms);
+  }
+}
+
+bool JobTable::has_kill_due() const {
+  return std::any_of(leftovers_.begin(), leftovers_.end(),
+                     [](const auto& entry) { return entry.second->has_kill_due(); });
+}
+
+bool JobTable::is_idle() const { return jobs_.empty() && !has_kill_due(); }
 
 // It was never started.
 void JobTable::forget(JobId id) {

@@ -71,6 +71,18 @@ class JobTable final : private JobSink {
   void end_all(Reason reason, unsigned grace_ms);
   void drop_queued();
 
+  // Goes on where another table was: with the numbers behind `last_id`, and with commands that it had running.
+  void go_on_behind(JobId last_id) { last_id_ = last_id; }
+  JobId last_id() const { return last_id_; }
+  JobId take_over(ConnectionId client, JobTerms terms, RunningJob running, JobListener* listener);
+  // For a table that does so. What one that waits is to do; null for one that has been started.
+  const JobRequest* waiting_request(JobId id) const;
+  std::vector<RunningJob> leftovers() const;
+  // Of the clients whose numbers are below `bound`:
+  bool has_jobs_below(ConnectionId bound) const;
+  void end_all_below(ConnectionId bound, Reason reason, unsigned grace_ms);
+  bool has_kill_due() const;
+
   bool is_idle() const;
   std::size_t running() const { return jobs_.size() - queue_.size(); }
   std::size_t queued() const { return queue_.size(); }

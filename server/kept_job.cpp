@@ -12,6 +12,25 @@ namespace {
 constexpr unsigned kLooksATimeout = 8;  // so often slow followers are looked at in the time they have
 constexpr StdStream kOutputs[] = {StdStream::out, StdStream::err};
 
+// What request_for() made of a start, back again.
+void add_terms(const JobTerms& terms, Start& start) {
+  start.linger = terms.linger;
+  start.timeout_ms = terms.timeout_ms;
+  start.idle_ms = terms.idle_ms;
+}
+
+void add_request(const JobRequest& request, Start& start, StartWords& words) {
+  words = {request.command, request.argv, request.environment};
+  start.shell = request.argv.empty();
+  start.argc = request.argv.size();
+  start.envc = request.environment.size();
+  start.clear_env = request.clear_environment;
+  start.cwd = request.cwd;
+  start.limits = request.limits;
+  start.pty = request.pty;
+  start.len = join_start_payload(words, start.shell).size();
+}
+
 std::uint64_t capacity_of(Full full, std::uint64_t spill_bytes) {
   return full == Full::spill ? std::max(spill_bytes, kRecordBytes) : kRecordBytes;
 }
@@ -31,6 +50,28 @@ KeptJob::KeptJob(const Ground& ground, Order order)
       request_memory_(ground.requests),
       input_memory_(ground.inputs) {}
 
+KeptJob::KeptJob(const Ground& ground, Order order, HandedJob handed)
+    : ground_(ground),
+      order_(std::move(order)),
+      since_ms_(handed.asked_ms),
+      out_(
+          ground.store, ground.arena, order_.full, capacity_of(order_.full, ground.spill_bytes),
+          [this] { resume(StdStream::out); }, std::move(handed.output[0])),
+      err_(
+          ground.store, ground.arena, order_.full, capacity_of(order_.full, ground.spill_bytes),
+          [this] { resume(StdStream::err); }, std::move(handed.output[1])),
+      input_off_(handed.input_off),
+      input_allowed_(handed.input_allowed),
+      input_owed_(handed.input_owed),
+      input_ended_(handed.input_ended),
+      input_ended_by_client_(handed.input_ended_by_client),
+      request_memory_(ground.requests),
+      input_memory_(ground.inputs) {
+  if (handed.running) pid_ = handed.running->pid;
+  if (handed.exit) outcome_ = std::move(*handed.exit);
+  if (handed.error) outcome_ = std::move(*handed.error);
+}
+
 bool KeptJob::submit(ConnectionId owner, JobRequest request, MemoryLease request_memory) {
   if (order_.takes_stdin && !input_memory_.extend(kStdinWindowBytes)) return false;
   request.terms.mark = ground_.jobs.next_mark();
@@ -40,6 +81,60 @@ bool KeptJob::submit(ConnectionId owner, JobRequest request, MemoryLease request
     request_memory_ = std::move(request_memory);
   }
   return job.has_value();
+}
+
+void KeptJob::go_on(ConnectionId owner, JobTerms terms, RunningJob running) {
+  if (order_.takes_stdin) input_memory_.extend(kStdinWindowBytes);  // it had been granted
+  job_ = ground_.jobs.take_over(owner, std::move(terms), std::move(running), this);
+}
+
+// What had come ahead of its start is not yet in a pipe.
+bool KeptJob::wait_on(ConnectionId owner, JobRequest request, std::string_view input, bool is_at_end) {
+  if (!submit(owner, std::move(request), MemoryLease(ground_.requests))) return false;
+  InputPipe& pipe = ground_.jobs.find(job_)->input();
+  pipe.write(input);
+  if (is_at_end) pipe.end();
+  return true;
+}
+
+bool KeptJob::can_move() const {
+  if (!out_.is_idle() || !err_.is_idle()) return false;
+  const Job* job = ground_.jobs.find(job_);
+  return is_finished() || job == nullptr || job->state() == JobState::waiting || job->can_move();
+}
+
+HandedJob KeptJob::handed() const {
+  HandedJob handed;
+  handed.start.id = order_.id;
+  handed.start.shell = true;
+  handed.start.full = order_.full;
+  handed.start.keep_ms = order_.keep_ms;
+  handed.start.takes_stdin = order_.takes_stdin;
+  handed.request_size = order_.fingerprint.bytes;
+  handed.request_digest = {order_.fingerprint.one, order_.fingerprint.other};
+  handed.command = order_.command;
+  handed.who = order_.who;
+  handed.asked_ms = since_ms_;
+  handed.output = {out_.image(), err_.image()};
+  handed.input_off = input_off_;
+  handed.input_allowed = input_allowed_;
+  handed.input_owed = input_owed_;
+  handed.input_ended = input_ended_;
+  handed.input_ended_by_client = input_ended_by_client_;
+  if (const auto* exit = std::get_if<Exit>(&outcome_)) handed.exit = *exit;
+  if (const auto* error = std::get_if<ErrorReply>(&outcome_)) handed.error = *error;
+  if (Job* job = ground_.jobs.find(job_)) hand_over(*job, handed);
+  return handed;
+}
+
+void KeptJob::hand_over(Job& job, HandedJob& handed) const {
+  add_terms(job.terms(), handed.start);
+  handed.mark = job.terms().mark;
+  if (const JobRequest* request = ground_.jobs.waiting_request(job_))
+    add_request(*request, handed.start, handed.words);
+  else
+    handed.running = job.running();
+  if (!handed.running) handed.early_input = job.input().unsent();
 }
 
 // --- what becomes of it ---

@@ -16,6 +16,7 @@
 
 #include "proto/session_message.hpp"
 #include "server/fingerprint.hpp"
+#include "server/handover.hpp"
 #include "server/job_table.hpp"
 #include "server/memory_budget.hpp"
 #include "server/output_record.hpp"
@@ -63,12 +64,21 @@ class KeptJob final : private JobListener {
   // REQUIRES: `ground` outlives it, and so do its followers unless they leave. It must not die before its job is finished
   // or abandoned.
   KeptJob(const Ground& ground, Order order);
+  // One that another program had. wait_on(), go_on() or nothing follows, as it waits, runs, or is over.
+  KeptJob(const Ground& ground, Order order, HandedJob handed);
   KeptJob(const KeptJob&) = delete;
   KeptJob& operator=(const KeptJob&) = delete;
 
   // Once. False where there is no place, for the command or for its input.
   bool submit(ConnectionId owner, JobRequest request, MemoryLease request_memory);
   void finish(JobResult result);
+  // Instead of submit(), for one that another program had; once.
+  void go_on(ConnectionId owner, JobTerms terms, RunningJob running);
+  bool wait_on(ConnectionId owner, JobRequest request, std::string_view input, bool is_at_end);
+
+  // Whether it can go on in another program now, and as what.
+  bool can_move() const;
+  HandedJob handed() const;
 
   const Order& order() const { return order_; }
   JobId job() const { return job_; }
@@ -111,6 +121,7 @@ class KeptJob final : private JobListener {
   void input_taken(JobId id, std::size_t bytes) override;
   void input_closed(JobId id) override;
 
+  void hand_over(Job& job, HandedJob& handed) const;
   template <class Tell> void tell_followers(Tell tell);
   void resume(StdStream stream);
   void watch_followers();

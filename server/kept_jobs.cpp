@@ -4,13 +4,15 @@
 #include <utility>
 
 #include "server/log.hpp"
+#include "server/session_commands.hpp"
 
 namespace runwire {
 
 std::shared_ptr<KeptJob> KeptJobs::start(ConnectionId client, KeptJob::Order order, JobRequest request,
                                          MemoryLease request_memory) {
   if (by_age_.size() >= limits_.max_kept) return nullptr;
-  auto job = start_unkept(client | kKept, std::move(order), std::move(request), std::move(request_memory));
+  auto job =
+      start_unkept(client | kFirstOwner, std::move(order), std::move(request), std::move(request_memory));
   if (!job) return nullptr;
   const std::uint64_t age = ++last_age_;
   by_id_.emplace(job->order().id, age);
@@ -47,6 +49,57 @@ void KeptJobs::retain(std::uint64_t age) {
   entry.due_ms = uv_now(ground_.store.loop()) + keep_ms;
   by_due_.emplace(entry.due_ms, age);
   await_expiry();
+}
+
+bool KeptJobs::can_move() const {
+  return std::all_of(by_age_.begin(), by_age_.end(),
+                     [](const auto& entry) { return entry.second.job->can_move(); });
+}
+
+void KeptJobs::hand_over(Handover& handover) const {
+  handover.last_made_id = last_made_id_;
+  handover.gone.assign(gone_in_order_.begin(), gone_in_order_.end());
+  for (const auto& [age, entry] : by_age_) {
+    handover.jobs.push_back(entry.job->handed());
+    handover.jobs.back().expires_ms = entry.due_ms;
+  }
+}
+
+void KeptJobs::take_over(Handover& handover) {
+  last_made_id_ = handover.last_made_id;
+  gone_in_order_.assign(handover.gone.begin(), handover.gone.end());
+  gone_.insert(handover.gone.begin(), handover.gone.end());
+  for (HandedJob& handed : handover.jobs) take_over(std::move(handed));
+  await_expiry();
+}
+
+void KeptJobs::take_over(HandedJob handed) {
+  const Start& start = handed.start;
+  KeptJob::Order order{
+      start.id,         {handed.request_digest[0], handed.request_digest[1], handed.request_size},
+      handed.command,   handed.who,
+      start.full,       start.keep_ms,
+      start.takes_stdin};
+  JobRequest request = request_for(start, std::move(handed.words));
+  request.terms.mark = handed.mark;
+  auto running = handed.running;
+  const std::string input = handed.early_input;
+  const bool is_at_end = handed.input_ended_by_client;
+  const std::uint64_t due_ms = handed.expires_ms;
+  const std::uint64_t age = ++last_age_;
+  auto job = std::make_shared<KeptJob>(ground_, std::move(order), std::move(handed));
+  by_id_.emplace(job->order().id, age);
+  by_age_.emplace(age, Entry{job, due_ms});
+  if (job->is_finished()) {
+    by_due_.emplace(due_ms, age);
+    return;
+  }
+  const ConnectionId owner = kFirstOwner | age;  // nobody's that is there
+  if (running)
+    job->go_on(owner, std::move(request.terms), std::move(*running));
+  else if (!job->wait_on(owner, std::move(request), input, is_at_end))
+    return remove(age);  // it never ran: that may be tried again
+  unfinished_.emplace(job->job(), age);
 }
 
 std::shared_ptr<KeptJob> KeptJobs::find(const std::string& id) const {

@@ -45,7 +45,8 @@ class KeptJobs {
 
   // As the owner of its jobs a client's kept commands are another client: they take their turn beside his others, and
   // are not abandoned with them.
-  static bool owns(ConnectionId owner) { return (owner & kKept) != 0; }
+  static bool owns(ConnectionId owner) { return (owner & kFirstOwner) != 0; }
+  static constexpr ConnectionId kFirstOwner = ConnectionId{1} << 63;  // none of the others has such a number
   void command_finished(JobId id, JobResult result);
 
   std::shared_ptr<KeptJob> find(const std::string& id) const;
@@ -58,13 +59,20 @@ class KeptJobs {
   std::pair<std::uint64_t, const KeptJob*> next_after(std::uint64_t age) const;
   JobInfo info(std::uint64_t age) const;  // REQUIRES: it is there
 
+  // Whether all of them can go on in another program now; and what of them is handed to it, beside their commands the
+  // ids that are gone.
+  bool can_move() const;
+  void hand_over(Handover& handover) const;
+  // There. Once, before all else.
+  void take_over(Handover& handover);
+
  private:
-  static constexpr ConnectionId kKept = ConnectionId{1} << 63;
   struct Entry {
     std::shared_ptr<KeptJob> job;
     std::uint64_t due_ms = 0;  // loop time; once it is finished
   };
 
+  void take_over(HandedJob handed);
   void retain(std::uint64_t age);
   void remove(std::uint64_t age);
   void remember(std::string_view id);

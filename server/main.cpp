@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "server/exec_shim.hpp"
@@ -11,6 +12,8 @@
 #include "server/options.hpp"
 #include "server/server.hpp"
 #include "server/spawn.hpp"
+#include "server/successor.hpp"
+#include "server/upgrade_request.hpp"
 
 namespace {
 
@@ -19,16 +22,26 @@ std::unique_ptr<runwire::Spawner> make_spawner(uv_loop_t* loop, runwire::Spawner
   return native ? std::move(native) : runwire::make_uv_spawner(loop, runwire::own_executable());
 }
 
-runwire::Status serve(uv_loop_t* loop, runwire::Options options) {
+runwire::Status serve(uv_loop_t* loop, runwire::Options options, int argc, char** argv,
+                      std::optional<runwire::Handover> handover) {
   const auto spawner = make_spawner(loop, options.spawner);
   runwire::Status status = runwire::Ok{};
   {
-    runwire::Server server(loop, *spawner, std::move(options));
+    runwire::Successor successor(argc, argv);
+    runwire::Server server(loop, *spawner, std::move(options), &successor, std::move(handover));
     status = server.start();
     if (status) uv_run(loop, UV_RUN_DEFAULT);
   }
   uv_run(loop, UV_RUN_DEFAULT);  // until what the server had open is closed
   return status;
+}
+
+// What another program of this process has left, if it was one.
+runwire::Result<std::optional<runwire::Handover>> read(const runwire::Handed& handed) {
+  if (!handed.image) return std::optional<runwire::Handover>();
+  auto handover = runwire::from_image(*handed.image);
+  if (!handover) return handover.error();
+  return std::optional(std::move(*handover));
 }
 
 int exit_status(const runwire::Status& status) {
@@ -41,13 +54,20 @@ int exit_status(const runwire::Status& status) {
 
 int main(int argc, char** argv) {
   if (runwire::is_shim_call(argc, argv)) return runwire::run_shim(argv);
+  const auto handed = runwire::handed_over();
+  if (!handed) return exit_status(handed.error());
   runwire::Invocation invocation = runwire::parse_command_line(argc, argv);
   if (!invocation.options) return invocation.exit_status;
+  if (invocation.options->upgrades) return exit_status(runwire::ask_for_upgrade(*invocation.options));
+  auto handover = read(*handed);
+  if (!handover) return exit_status(handover.error());
+  if (handed->is_rehearsal) return runwire::kRehearsedStatus;
   runwire::tidy_inheritance();
   runwire::log::set_level(invocation.options->log_level);
   uv_loop_t loop;
   if (uv_loop_init(&loop) != 0) return runwire::kExitFailure;
-  const runwire::Status status = serve(&loop, std::move(*invocation.options));
+  const runwire::Status status =
+      serve(&loop, std::move(*invocation.options), argc, argv, std::move(*handover));
   uv_run(&loop, UV_RUN_DEFAULT);
   if (uv_loop_close(&loop) != 0) runwire::log::error("loop-not-empty");
   return exit_status(status);

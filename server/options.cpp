@@ -49,6 +49,8 @@ The daemon:
   --keepalive SEC        a session whose client is silent for so long asks whether it is there, and ends
                          after three such times without an answer (default 15; 0: never)
   --log-level LEVEL      error, warn, info or debug; to stderr (default info)
+  --upgrade              ask the runwired at --listen's (or the default) Unix socket to go on as the
+                         program that lies now where it was started from, as SIGUSR2 does, and wait
   -h, --help             this text
   --version              version and build
 
@@ -93,6 +95,7 @@ void declare(CLI::App& app, Options& options, Words& words) {
   app.set_help_flag();
   app.add_flag("-h,--help");
   app.add_flag("--version");
+  app.add_flag("--upgrade", options.upgrades);
   app.add_option("--listen", words.listen)->allow_extra_args(false);
   const std::map<std::string, PlainPolicy> policies{{"own-user", PlainPolicy::own_user},
                                                     {"any-local", PlainPolicy::any_local}};

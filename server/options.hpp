@@ -35,6 +35,7 @@ struct Options {
   bool direct = true;  // plain words may run without the shell
   std::string cwd;     // of the commands
   std::string spill_dir;
+  bool upgrades = false;  // only asks the daemon that runs to
   log::Level log_level = log::Level::info;
 };
 

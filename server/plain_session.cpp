@@ -107,8 +107,12 @@ void PlainSession::command_finished(JobResult result) {
 }
 
 void PlainSession::reply_error(std::string_view error, std::string message) {
+  reply_error(error_reply(error, std::move(message)));
+}
+
+void PlainSession::reply_error(ErrorReply error) {
   JobResult failed;
-  failed.header.error = error_reply(error, std::move(message));
+  failed.header.error = std::move(error);
   reply(std::move(failed));
 }
 
@@ -140,19 +144,19 @@ void PlainSession::pump_reply() {
 void PlainSession::go_on() {
   state_ = State::collecting;
   if (last_reply_ || (!has_request() && (eof_ || winding_up_))) return end();
-  if (winding_up_) return refuse_for_shutdown();
+  if (winding_up_) return refuse_to_start();
   if (has_request()) consider();
 }
 
-void PlainSession::wind_up() {
-  winding_up_ = true;
+void PlainSession::wind_up(WindUp why) {
+  winding_up_ = why;
   if (state_ == State::collecting) go_on();
 }
 
-void PlainSession::refuse_for_shutdown() {
+void PlainSession::refuse_to_start() {
   last_reply_ = true;
   forget_request();
-  reply_error(error_name::kShutdown, "runwired is shutting down and did not start this command");
+  reply_error(refusal_of(*winding_up_));
 }
 
 void PlainSession::end() {

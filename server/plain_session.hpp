@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,7 @@
 #include "server/job_table.hpp"
 #include "server/memory_budget.hpp"
 #include "server/reply_stream.hpp"
+#include "server/wind_up.hpp"
 
 namespace runwire {
 
@@ -33,7 +35,7 @@ class PlainSession {
 
   // Starts no more commands: the one that runs is answered, one that came behind it is told that it was not
   // started, and the conversation ends.
-  void wind_up();
+  void wind_up(WindUp why = WindUp::shutdown);
 
  private:
   enum class State { collecting, running, replying, over };
@@ -47,9 +49,10 @@ class PlainSession {
   void submit();
   void reply(JobResult result);
   void reply_error(std::string_view error, std::string message);
+  void reply_error(ErrorReply error);
   void pump_reply();
   void go_on();
-  void refuse_for_shutdown();
+  void refuse_to_start();
   void end();
 
   const ConnectionId id_;
@@ -57,10 +60,10 @@ class PlainSession {
   JobTable& jobs_;
   OutputStore& store_;
   State state_ = State::collecting;
-  Excess excess_ = Excess::none;  // the request under way is to be refused whole, and is not kept
-  bool eof_ = false;              // the client sends no more
-  bool winding_up_ = false;       // no command is started any more
-  bool last_reply_ = false;       // what is answered now ends the conversation
+  Excess excess_ = Excess::none;      // the request under way is to be refused whole, and is not kept
+  bool eof_ = false;                  // the client sends no more
+  std::optional<WindUp> winding_up_;  // no command is started any more
+  bool last_reply_ = false;           // what is answered now ends the conversation
   std::string request_;
   MemoryLease request_memory_;
   std::unique_ptr<ReplyStream> reply_;

@@ -56,8 +56,9 @@ std::string new_boot_id() {
   return text;
 }
 
-ServerHello server_hello(const Options& options) {
-  ServerHello hello{new_boot_id(), "runwired " + std::string(kVersion), {}, options.ping_ms};
+ServerHello server_hello(const Options& options, const std::optional<Handover>& handed) {
+  ServerHello hello{
+      handed ? handed->boot : new_boot_id(), "runwired " + std::string(kVersion), {}, options.ping_ms};
   hello.limits.keep_ms = options.max_keep_ms;
   return hello;
 }
@@ -69,15 +70,17 @@ bool is_ignored(int signal) {
 
 }  // namespace
 
-Server::Server(uv_loop_t* loop, Spawner& spawner, Options options)
+Server::Server(uv_loop_t* loop, Spawner& spawner, Options options, Successor* successor,
+               std::optional<Handover> handover)
     : loop_(loop),
       options_(std::move(options)),
+      handed_(std::move(handover)),
       max_connections_(connections_allowed(options_)),
       store_(loop, options_.spill_dir),
       direct_calls_(options_.shell, options_.cwd, environ),
-      hello_(server_hello(options_)),
+      hello_(server_hello(options_, handed_)),
       jobs_(store_, spawner, *this, job_limits(options_), spawn_spec()),
-      arena_(store_, options_.spill_space_bytes),
+      arena_(make_arena()),
       kept_({jobs_, store_, arena_, requests_, inputs_, options_.max_output_bytes,
              options_.follower_timeout_ms},
             {options_.max_kept, options_.max_keep_ms}),
@@ -92,7 +95,21 @@ Server::Server(uv_loop_t* loop, Spawner& spawner, Options options)
           [this](ConnectionId id) { connection_closed(id); },
           [this](ConnectionId id, std::string_view why) { refusals_.refused(why, id, "", uv_now(loop_)); }},
       retired_(loop),
-      patience_(make_timer(loop, this)) {}
+      patience_(make_timer(loop, this)) {
+  if (successor != nullptr)
+    upgrade_ =
+        std::make_unique<Upgrade>(loop, spawner, *successor, options_.drain_timeout_ms, upgrade_steps());
+}
+
+SpillArena Server::make_arena() {
+  if (!handed_ || handed_->arena < 0) return SpillArena(store_, options_.spill_space_bytes);
+  std::vector<SpillArena::Block> used;
+  for (const HandedJob& job : handed_->jobs)
+    for (const OutputRecord::Image& image : job.output)
+      for (const auto& block : image.blocks)
+        if (const auto* number = std::get_if<SpillArena::Block>(&block)) used.push_back(*number);
+  return SpillArena(store_, options_.spill_space_bytes, Descriptor(handed_->arena), used);
+}
 
 SpawnSpec Server::spawn_spec() const {
   SpawnSpec spec{options_.shell, "", options_.cwd, options_.spill_dir,
@@ -104,10 +121,80 @@ SpawnSpec Server::spawn_spec() const {
 
 Status Server::start() {
   watch_signals();
+  if (handed_) {
+    take_over();
+    RUNWIRE_TRY(take_over_listeners());
+    handed_.reset();
+    return Ok{};
+  }
   RUNWIRE_TRY(open_listeners());
   announce();
   return Ok{};
 }
+
+// --- one program after another ---
+
+void Server::take_over() {
+  last_id_ = handed_->last_connection;
+  jobs_.go_on_behind(handed_->last_job);
+  kept_.take_over(*handed_);
+  JobTerms streamed;
+  streamed.form = ReplyForm::stream;
+  for (RunningJob& leftover : handed_->leftovers) jobs_.take_over(0, streamed, std::move(leftover), nullptr);
+  log::info("upgraded").add("pid", getpid()).add("commands", static_cast<std::int64_t>(kept_.size()));
+}
+
+Status Server::take_over_listeners() {
+  for (const HandedListener& handed : handed_->listeners) {
+    auto listener = Listener::take_over(loop_, handed.address, handed.descriptor,
+                                        [this](Stream stream) { accept(std::move(stream)); });
+    RUNWIRE_TRY(listener);
+    listeners_.push_back(std::move(*listener));
+  }
+  return Ok{};
+}
+
+Upgrade::Steps Server::upgrade_steps() {
+  return {[this] { return handover(); }, [this] { gather(); }, [this] { return can_move(); },
+          [this] {
+            jobs_.end_all_below(KeptJobs::kFirstOwner, Reason::shutdown, kShutdownKillGraceMs);
+            close_connections();
+          },
+          [this] { go_back(); }};
+}
+
+Handover Server::handover() const {
+  Handover handover;
+  handover.boot = hello_.boot;
+  handover.last_job = jobs_.last_id();
+  handover.last_connection = last_id_;
+  handover.arena = arena_.fd();
+  for (const auto& listener : listeners_)
+    handover.listeners.push_back({listener->address(), listener->descriptor()});
+  kept_.hand_over(handover);
+  handover.leftovers = jobs_.leftovers();
+  return handover;
+}
+
+void Server::gather() {
+  is_gathering_ = true;
+  for (const auto& listener : listeners_) listener->pause();
+  wind_up_connections(WindUp::upgrade);
+}
+
+bool Server::can_move() const {
+  return connections_.empty() && !jobs_.has_jobs_below(KeptJobs::kFirstOwner) && !jobs_.has_kill_due() &&
+         kept_.can_move() && arena_.is_idle();
+}
+
+void Server::go_back() {
+  is_gathering_ = false;
+  for (const auto& listener : listeners_)
+    if (const Status status = listener->resume(); !status)
+      log::error("listen-failed").add("why", status.error().message);
+}
+
+// --- from the start to the end ---
 
 Status Server::open_listeners() {
   std::vector<Address> addresses = options_.listen;
@@ -139,7 +226,7 @@ void Server::announce() const {
 }
 
 void Server::watch_signals() {
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) {
     if (number == SIGHUP && is_ignored(SIGHUP)) continue;  // started by nohup(1)
     auto handle =
         make_handle<uv_signal_t>(this, [this](uv_signal_t* signal) { return uv_signal_init(loop_, signal); });
@@ -151,7 +238,8 @@ void Server::watch_signals() {
 
 void Server::on_signal(int number) {
   log::info("signal").add("signal", signal_name(number));
-  stop();
+  if (number != SIGUSR2) return stop();
+  if (phase_ == Phase::serving && upgrade_) upgrade_->begin();
 }
 
 void Server::accept(Stream stream) {
@@ -205,13 +293,18 @@ void Server::stop() {
 
 void Server::drain() {
   enter(Phase::draining);
+  if (upgrade_) upgrade_->give_up();
   listeners_.clear();
   jobs_.drop_queued();
-  std::vector<Connection*> open;
-  for (const auto& [id, connection] : connections_) open.push_back(connection.get());
-  for (Connection* connection : open) connection->wind_up();  // which may close, but not yet free it
+  wind_up_connections(WindUp::shutdown);
   uv_timer_start(patience_.get(), deliver<&Server::on_patience_over>, options_.drain_timeout_ms, 0);
   stop_if_idle();
+}
+
+void Server::wind_up_connections(WindUp why) {
+  std::vector<Connection*> open;
+  for (const auto& [id, connection] : connections_) open.push_back(connection.get());
+  for (Connection* connection : open) connection->wind_up(why);  // which may close, but not yet free it
 }
 
 void Server::end_jobs(unsigned grace_ms, unsigned patience_ms) {

@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -15,13 +16,17 @@
 #include "server/listener.hpp"
 #include "server/options.hpp"
 #include "server/refusal_log.hpp"
+#include "server/upgrade.hpp"
 
 namespace runwire {
 
 class Server final : private JobClients {
  public:
   // REQUIRES: `loop` and `spawner` outlive the server, and the loop is run until it is empty after the server died.
-  Server(uv_loop_t* loop, Spawner& spawner, Options options);
+  // With `handover` it goes on where another program of this process was. `successor` is who may take its place; null:
+  // nobody. It outlives the server.
+  Server(uv_loop_t* loop, Spawner& spawner, Options options, Successor* successor = nullptr,
+         std::optional<Handover> handover = {});
 
   // Opens every listener, and says on stdout where and how to reach them.
   Status start();
@@ -37,7 +42,15 @@ class Server final : private JobClients {
   void jobs_are_idle() override;
 
   SpawnSpec spawn_spec() const;
+  SpillArena make_arena();
   Status open_listeners();
+  Status take_over_listeners();
+  void take_over();
+  Upgrade::Steps upgrade_steps();
+  Handover handover() const;
+  void gather();
+  bool can_move() const;
+  void go_back();
   void announce() const;
   void watch_signals();
   void on_signal(int number);
@@ -48,6 +61,7 @@ class Server final : private JobClients {
   void connection_closed(ConnectionId id);
 
   void drain();
+  void wind_up_connections(WindUp why);
   void end_jobs(unsigned grace_ms, unsigned patience_ms);
   void on_patience_over();
   void close_connections();
@@ -56,6 +70,7 @@ class Server final : private JobClients {
 
   uv_loop_t* loop_;
   const Options options_;
+  std::optional<Handover> handed_;  // until start()
   const std::size_t max_connections_;
   Phase phase_ = Phase::serving;
   OutputStore store_;
@@ -73,7 +88,9 @@ class Server final : private JobClients {
   std::unordered_set<ConnectionId> turned_away_;  // of connections_: they only wait to be closed
   RetireList<Connection> retired_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  Handle<uv_timer_t> patience_;  // of the present phase of stopping
+  bool is_gathering_ = false;
+  std::unique_ptr<Upgrade> upgrade_;  // null: nobody may take the place
+  Handle<uv_timer_t> patience_;       // of the present phase of stopping
   std::vector<Handle<uv_signal_t>> signals_;
 };
 

@@ -1,6 +1,7 @@
 #include "server/session_followings.hpp"
 
 #include <utility>
+#include <vector>
 
 #include "server/kept_jobs.hpp"
 #include "server/session_commands.hpp"
@@ -87,6 +88,13 @@ void SessionFollowings::close() {
 void SessionFollowings::on_next_turn() {
   resume_blocked();
   if (followed_.empty()) ground_.on_idle();
+}
+
+void SessionFollowings::leave_kept() {
+  std::vector<FollowedJob*> kept;
+  for (const auto& [id, followed] : followed_)
+    if (followed->job().order().keep_ms) kept.push_back(followed.get());
+  for (FollowedJob* followed : kept) followed->end();
 }
 
 void SessionFollowings::await_news() {

@@ -45,6 +45,7 @@ class SessionFollowings {
 
   void resume_blocked();  // the connection has room again
   void close();           // the session is over
+  void leave_kept();      // those that do not end with the session
 
  private:
   FollowedJob* find(const std::string& id);

@@ -18,6 +18,7 @@ HandedJob waiting_job() {
   job.start.linger = Linger::now;
   job.words.argv = {"printf", std::string("\xff\n", 2)};
   job.words.environment = {"A=b"};
+  job.early_input = "typed ahead";
   job.start.len = join_start_payload(job.words, false).size();
   job.request_size = 77;
   job.request_digest = {~std::uint64_t{0}, 1};
@@ -36,6 +37,7 @@ HandedJob running_job() {
   job.running->pid = 4711;
   job.running->started_ms = 1234.5;
   job.running->streams = {7, 8, -1};
+  job.running->has_terminal = true;
   job.running->input = std::string("in\0put", 6);
   job.running->input_is_at_end = true;
   job.running->handed_on = {std::uint64_t{1} << 40, 2};
@@ -49,7 +51,9 @@ HandedJob running_job() {
                    {SpillArena::Block{5}, std::string(65536, 'x'), std::string("abc")}};
   job.output[1] = {0, 0, 0, true, {}};
   job.input_off = 6;
-  job.input_taken = 1;
+  job.input_allowed = 10;
+  job.input_owed = 1;
+  job.input_ended_by_client = true;
   job.input_ended = true;
   return job;
 }
@@ -118,6 +122,7 @@ TEST_CASE("handover: a command that waits comes back as it was asked for") {
   CHECK(to_json(back.start) == to_json(before.start));
   CHECK(back.words.argv == before.words.argv);
   CHECK(back.words.environment == before.words.environment);
+  CHECK(back.early_input == "typed ahead");
   CHECK(back.request_size == 77);
   CHECK(back.request_digest == before.request_digest);
   CHECK(back.command == before.command);
@@ -137,6 +142,7 @@ TEST_CASE("handover: a command that runs comes back with all that is on its way"
   CHECK(back.running->streams.in == 7);
   CHECK(back.running->streams.out == 8);
   CHECK(back.running->streams.err == -1);
+  CHECK(back.running->has_terminal);
   CHECK(back.running->input == before.running->input);
   CHECK(back.running->input_is_at_end);
   CHECK(back.running->handed_on == before.running->handed_on);
@@ -151,7 +157,9 @@ TEST_CASE("handover: a command that runs comes back with all that is on its way"
   CHECK(back.output[0].blocks == before.output[0].blocks);
   CHECK(back.output[1].is_finished);
   CHECK(back.input_off == 6);
-  CHECK(back.input_taken == 1);
+  CHECK(back.input_allowed == 10);
+  CHECK(back.input_owed == 1);
+  CHECK(back.input_ended_by_client);
   CHECK(back.input_ended);
 }
 

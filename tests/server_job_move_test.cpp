@@ -1,7 +1,7 @@
 // A running command that goes on in a program which has taken this one's place.
 #include <csignal>
 
-#include "server/descriptor.hpp"
+#include "server/child_stdio.hpp"
 #include "server/job.hpp"
 #include "tests/forked_child.hpp"
 #include "tests/job_fixture.hpp"
@@ -17,21 +17,23 @@ double now_ms() { return static_cast<double>(uv_hrtime()) / 1e6; }
 class MovedFixture : public JobFixture {
  public:
   template <class Body> RunningJob child_of_before(Body body) {
-    REQUIRE(pipes.open(true) == 0);
+    SpawnSpec how;
+    how.takes_stdin = true;
+    ChildStdio stdio;
+    REQUIRE(stdio.open(how).error == 0);
     ForkedChild child([&] {
-      dup2(pipes.in.read_end.get(), 0);
-      dup2(pipes.out.write_end.get(), 1);
-      dup2(pipes.err.write_end.get(), 2);
-      pipes = ChildPipes();
+      for (const int number : {0, 1, 2}) dup2(stdio.of_child(number), number);
+      stdio.close_ends_of_child();
+      const ChildStreams ours = stdio.take_ours();
+      for (const int fd : {ours.in, ours.out, ours.err}) close(fd);
       return body();
     });
-    pipes.close_ends_of_child();
+    stdio.close_ends_of_child();
     RunningJob running;
     running.pid = child.release();
     running.started_ms = now_ms();
     running.last_output_ms = uv_now(loop());
-    running.streams = {pipes.in.write_end.release(), pipes.out.read_end.release(),
-                       pipes.err.read_end.release()};
+    running.streams = stdio.take_ours();
     return running;
   }
   Job& take_over(RunningJob running, JobTerms terms = {}) {
@@ -39,8 +41,6 @@ class MovedFixture : public JobFixture {
     make(std::move(terms), &follower).take_over(*spawner, std::move(running));
     return *job;
   }
-
-  ChildPipes pipes;
 };
 
 int echo_and_say_bye() {

@@ -1,0 +1,373 @@
+"""A daemon that goes on as another program: same process, same commands, and nothing of them lost or run twice."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import unittest
+
+import process
+from daemon import program, until
+from session_case import KIB, MIB, SessionCase
+from session_client import Session
+
+HOUR_MS = 3600 * 1000
+UPGRADES = int(os.environ.get("RUNWIRE_UPGRADES", "5"))
+
+
+class UpgradeCase(SessionCase):
+    """The daemon is a copy of the program, so that another one can be put in its place."""
+
+    def start(self, *options, **how):
+        self.binary = self.path("runwired")
+        if not os.path.exists(self.binary):
+            shutil.copy(program(), self.binary)
+        return super().start(*options, **{"binary": self.binary, **how})
+
+    def upgrade(self, daemon=None):
+        daemon = daemon or self.daemon
+        before = len(daemon.events("upgraded"))
+        daemon.popen.send_signal(signal.SIGUSR2)
+        until(lambda: len(daemon.events("upgraded")) > before, "the daemon to be another program")
+
+    def refuse_upgrade(self, daemon=None):
+        daemon = daemon or self.daemon
+        before = len(daemon.events("upgrade-failed"))
+        daemon.popen.send_signal(signal.SIGUSR2)
+        until(lambda: len(daemon.events("upgrade-failed")) > before, "the upgrade to fail")
+        return daemon.events("upgrade-failed")[-1]["why"]
+
+    def replace_binary(self, content, mode=0o755):
+        os.unlink(self.binary)
+        with open(self.binary, "wb") as file:
+            file.write(content)
+        os.chmod(self.binary, mode)
+
+    def keep(self, line, name, **how):
+        """Starts it, and leaves it alone once it runs."""
+        with Session(self.daemon.unix, 64 * KIB) as session:  # with a window, nothing of it counts as taken
+            command = session.start(line, id=name, keep_ms=HOUR_MS, **how)
+            while command.pid is None:
+                session.receive()
+            return command.pid
+
+    def come_back(self, name, **places):
+        with Session(self.daemon.unix) as session:
+            return session.attach(name, **places).wait()
+
+
+class GoesOn(UpgradeCase):
+    def test_a_command_goes_on_with_its_process_its_output_and_its_status(self):
+        """promise 67"""
+        gate, bell = self.gate(), self.bell()
+        pid = self.keep(f"echo $$; echo err >&2; echo > {bell}; read x < {gate}; echo $x $$; exit 7", "a")
+        bell.wait()
+        self.upgrade()
+        self.assertTrue(process.is_alive(pid))
+        gate.open()
+        done = self.come_back("a")
+        self.assertEqual((bytes(done.stderr), done.end["code"], done.end["reason"]), (b"err\n", 7, "exited"))
+        self.assertEqual(done.stdout.split(), [b"%d" % pid] * 2)
+        self.assertGreater(done.end["usage"]["wall_ms"], 0)
+
+    def test_it_is_the_same_process_and_the_same_life(self):
+        """promise 67"""
+        with Session(self.daemon.unix) as session:
+            boot = session.hello["boot"]
+        self.upgrade()
+        with Session(self.daemon.tcp) as session:
+            self.assertEqual(session.hello["boot"], boot)
+        self.assertTrue(self.daemon.is_running())
+
+    def test_input_goes_on_where_it_was(self):
+        """promise 67"""
+        line = "kill -STOP $$; exec cat"  # so that some of it is in the pipe, and some is not
+        with Session(self.daemon.unix) as session:
+            command = session.start(line, id="a", keep_ms=HOUR_MS, stdin=True)
+            data = os.urandom(200 * KIB)
+            command.write(data)
+            while command.pid is None:
+                session.receive()
+        until(lambda: process.state(command.pid) == "T", "the command to stop")
+        self.upgrade()
+        with Session(self.daemon.unix) as session:
+            command = session.attach("a")
+            self.assertEqual(command.kept["stdin"], len(data))
+            command.write(b"and the rest", eof=True)
+            command.tell("signal", signal="CONT")
+            self.assertEqual(bytes(command.wait().stdout), data + b"and the rest")
+
+    def test_output_that_was_spilled_comes_whole(self):
+        """promise 67"""
+        self.keep("seq 2000000; echo over >&2", "a", full="spill")
+        until(lambda: not self.daemon.commands(), "the command to end")
+        self.upgrade()
+        done = self.come_back("a")
+        expected = hashlib.sha256("".join(f"{n}\n" for n in range(1, 2000001)).encode()).hexdigest()
+        self.assertEqual(hashlib.sha256(done.stdout).hexdigest(), expected)
+        self.assertEqual(bytes(done.stderr), b"over\n")
+
+    def test_a_command_that_waits_for_its_reader_goes_on_waiting(self):
+        """promise 67: `block`, with a full record and a full pipe."""
+        self.keep("seq 1000000", "a")
+        self.upgrade()
+        self.assertTrue(self.daemon.commands())
+        done = self.come_back("a")
+        self.assertEqual(len(done.stdout), 6888896)
+
+    def test_what_is_over_is_still_kept_and_what_is_gone_is_still_gone(self):
+        """promise 67"""
+        with Session(self.daemon.unix) as session:
+            session.start("echo out; exit 3", id="over", keep_ms=HOUR_MS).wait()
+            session.start("true", id="gone", keep_ms=0).wait()
+        self.upgrade()
+        done = self.come_back("over")
+        self.assertEqual((bytes(done.stdout), done.end["code"]), (b"out\n", 3))
+        self.assertEqual(self.come_back("gone").end["error"], "expired")
+        with Session(self.daemon.unix) as session:
+            again = session.start("echo out; exit 3", id="over", keep_ms=HOUR_MS).wait()
+            self.assertEqual((again.kept is not None, again.end["code"]), (True, 3))
+
+    def test_what_waits_for_its_turn_runs_once_afterwards(self):
+        """promise 67"""
+        daemon = self.daemon = self.start("--max-running", "1", listen=[f"unix:{self.path('one.sock')}"])
+        gate, bell, runs = self.gate(), self.bell(), self.path("runs")
+        self.keep(f"echo > {bell}; read x < {gate}", "first")
+        with Session(daemon.unix) as session:
+            session.start(f"cat; echo $A >> {runs}", {"A": "ran"}, stdin=True, id="second", keep_ms=HOUR_MS).write(b"in", eof=True)
+            session.send("list")
+            while session.receive()[0]["type"] != "listed":
+                continue
+        bell.wait()
+        self.upgrade()
+        gate.open()
+        self.assertEqual(bytes(self.come_back("second").stdout), b"in")
+        with open(runs) as file:
+            self.assertEqual(file.read(), "ran\n")
+
+    def test_time_and_limits_go_on(self):
+        """promise 67"""
+        with Session(self.daemon.unix) as session:
+            session.start("exec sleep 1000", id="a", keep_ms=HOUR_MS, timeout_ms=1500)
+            session.receive()
+        self.upgrade()
+        self.assertEqual(self.come_back("a").end["reason"], "timeout")
+
+    def test_a_terminal_goes_on(self):
+        """promise 67"""
+        self.keep("read x; echo got $x; stty size", "a", stdin=True, pty={"rows": 33, "cols": 77})
+        self.upgrade()
+        with Session(self.daemon.unix) as session:
+            command = session.attach("a")
+            command.write(b"line\n")
+            self.assertEqual(bytes(command.wait().stdout), b"line\r\ngot line\r\n33 77\r\n")
+
+    def test_a_background_process_that_holds_an_output_lives_on(self):
+        """promise 67"""
+        gate, bell = self.gate(), self.bell()
+        with Session(self.daemon.unix) as session:
+            session.start(f"(read x < {gate}; echo one && echo alive > {bell}) & echo out", linger="return").wait()
+        self.upgrade()
+        gate.open()
+        self.assertEqual(bell.wait(), ["alive"])
+
+    def test_the_next_program_kills_all_of_a_command_that_the_one_before_had_started(self):
+        """promise 67"""
+        bell = self.bell()
+        self.keep(f"setsid sh -c 'echo $$ > {bell}; exec sleep 1000' & exec sleep 1000", "a")
+        escaped = int(bell.wait()[0])
+        self.upgrade()
+        with Session(self.daemon.unix) as session:
+            command = session.attach("a")
+            command.tell("cancel")
+            self.assertEqual(command.wait().end["reason"], "cancelled")
+            self.assertEqual(command.end["survivors"], 0)
+        until(lambda: not process.is_alive(escaped), "what called setsid to be gone")
+
+    def test_it_hands_its_commands_nothing_of_its_own(self):
+        """promise 67"""
+        show = "ls /proc/self/fd | wc -l; ulimit -Sn; env | grep -c RUNWIRED_ || true"
+        before = self.connect(self.daemon.tcp).run(show).stdout
+        self.upgrade()
+        self.assertEqual(self.connect(self.daemon.tcp).run(show).stdout, before)
+
+    def test_many_times_under_load_nothing_is_lost_and_nothing_runs_twice(self):
+        """promise 67: RUNWIRE_UPGRADES=20 makes more of them."""
+        runs, stop, failures = self.path("runs"), threading.Event(), []
+
+        def work(worker):
+            for turn in range(10**6):
+                if stop.is_set():
+                    return
+                name = f"{worker}.{turn}"
+                line = f"echo {name} >> {runs}; seq 1 20000; sleep 0.05; seq 1 10 >&2; exit {turn % 200}"
+                try:
+                    done = self.complete(name, line)
+                    ok = done == (turn % 200, hashlib.sha256(SEQ).hexdigest(), 21)
+                    failures.extend([] if ok else [(name, done)])
+                except Exception as error:  # noqa: BLE001 - told below
+                    failures.append((name, repr(error)))
+                names.append(name)
+
+        names = []
+        workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for worker in workers:
+            worker.start()
+        for _ in range(UPGRADES):
+            done_before = len(names)
+            self.upgrade()
+            until(lambda: len(names) > done_before + 2 or failures, "some commands to be done")  # noqa: B023
+        stop.set()
+        for worker in workers:
+            worker.join()
+        self.assertEqual(failures, [])
+        with open(runs) as file:
+            self.assertEqual(sorted(file.read().split()), sorted(names))
+
+    def complete(self, name, line):
+        """Over as many connections as it takes."""
+        out, places, started = b"", {"stdout": 0, "stderr": 0}, False
+        while True:
+            try:
+                with Session(self.daemon.unix, 64 * KIB) as session:
+                    if started:
+                        command = session.attach(name, **places)
+                    else:
+                        command = session.start(line, id=name, keep_ms=HOUR_MS, full="spill")
+                    try:
+                        for stream, piece in command.output():
+                            out += piece if stream == "stdout" else b""
+                    finally:
+                        started = started or command.pid is not None
+                        for stream, piece in command.pieces:  # what has come, and was not looked at
+                            out += piece if stream == "stdout" else b""
+                        places = dict(command.got)
+                    if command.end["type"] == "exit":
+                        return command.end["code"], hashlib.sha256(out).hexdigest(), places["stderr"]
+                    if command.end["error"] != "upgrade":
+                        raise AssertionError(command.end)
+            except OSError:
+                continue
+
+
+SEQ = "".join(f"{n}\n" for n in range(1, 20001)).encode()
+
+
+class Others(UpgradeCase):
+    def test_a_plain_command_under_way_is_finished_and_answered_first(self):
+        """promise 67"""
+        gate, bell = self.gate(), self.bell()
+        connection = self.connect(self.daemon.tcp)
+        connection.send(f"echo > {bell}; read x < {gate}; echo done".encode())
+        bell.wait()
+        self.daemon.popen.send_signal(signal.SIGUSR2)
+        until(lambda: any(event.get("to") == "gathering" for event in self.daemon.events("upgrade")), "gathering")
+        gate.open()
+        self.assertEqual(connection.reply().stdout, b"done\n")
+        until(lambda: self.daemon.events("upgraded"), "the upgrade")
+        self.assert_serves(self.daemon.tcp)
+
+    def test_who_comes_meanwhile_waits_and_is_served_by_the_next_program(self):
+        """promise 67"""
+        gate, bell = self.gate(), self.bell()
+        under_way = self.connect(self.daemon.tcp)
+        under_way.send(f"echo > {bell}; read x < {gate}".encode())
+        bell.wait()
+        self.daemon.popen.send_signal(signal.SIGUSR2)
+        until(lambda: any(event.get("to") == "gathering" for event in self.daemon.events("upgrade")), "gathering")
+        waiting = self.connect(self.daemon.tcp)
+        waiting.send(b"echo served")
+        gate.open()
+        self.assertEqual(waiting.reply().stdout, b"served\n")
+        self.assertTrue(self.daemon.events("upgraded"))
+
+    def test_what_takes_longer_than_the_drain_time_is_ended(self):
+        daemon = self.start("--drain-timeout", "0.1", listen=["127.0.0.1:0"])
+        connection, bell = self.connect(daemon.tcp), self.bell()
+        connection.send(f"echo > {bell}; exec sleep 1000".encode())
+        bell.wait()
+        self.upgrade(daemon)
+        self.assert_serves(daemon.tcp)
+
+    def test_a_session_is_told_to_come_back(self):
+        with Session(self.daemon.unix) as session:
+            self.daemon.popen.send_signal(signal.SIGUSR2)
+            with self.assertRaisesRegex(ConnectionError, "come back"):
+                while True:
+                    session.receive()
+        until(lambda: self.daemon.events("upgraded"), "the upgrade")
+
+    def test_the_option_upgrades_the_daemon_at_that_socket(self):
+        asked = [self.binary, "--upgrade", "--listen", self.daemon.unix]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout, f"runwired: process {self.daemon.pid} has been upgraded\n")
+        self.assertEqual(len(self.daemon.events("upgraded")), 1)
+
+    def test_the_option_says_where_there_is_nobody(self):
+        asked = [self.binary, "--upgrade", "--listen", f"unix:{self.path('none.sock')}"]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no runwired answers at", done.stderr)
+
+    def test_its_socket_file_goes_with_the_last_program(self):
+        path = self.daemon.unix.removeprefix("unix:")
+        self.upgrade()
+        self.assertTrue(os.path.exists(path))
+        self.daemon.terminate()
+        self.daemon.await_end()
+        self.assertFalse(os.path.exists(path))
+
+
+class Refused(UpgradeCase):
+    def assert_as_before(self, daemon=None):
+        daemon = daemon or self.daemon
+        self.assert_serves((daemon or self.daemon).tcp)
+        self.assertFalse(daemon.events("upgraded"))
+
+    def test_a_program_that_fails_is_not_taken_and_what_it_said_is_told(self):
+        """promise 67"""
+        pid = self.keep("exec sleep 1000", "a")
+        self.replace_binary(b"#!/bin/sh\necho 'no such library' >&2\nexit 127\n")
+        self.assertIn("no such library", self.refuse_upgrade())
+        self.assert_as_before()
+        self.assertTrue(process.is_alive(pid))
+        with Session(self.daemon.unix) as session:
+            session.attach("a").tell("cancel")
+            session.receive()
+
+    def test_another_program_is_not_taken_though_it_succeeds(self):
+        """promise 67"""
+        self.replace_binary(b"#!/bin/sh\ncat > /dev/null\nexit 0\n")
+        self.refuse_upgrade()
+        self.assert_as_before()
+
+    def test_a_file_that_is_no_program_or_gone_is_not_taken(self):
+        """promise 67"""
+        self.replace_binary(b"\x7fELF but not really", mode=0o644)
+        self.assertIn("permission denied", self.refuse_upgrade())
+        os.unlink(self.binary)
+        self.assertIn("no such file", self.refuse_upgrade())
+        self.assert_as_before()
+
+    def test_a_good_program_is_taken_after_a_bad_one(self):
+        """promise 67"""
+        good = self.path("good")
+        shutil.copy(self.binary, good)
+        self.replace_binary(b"#!/bin/sh\nexit 1\n")
+        self.refuse_upgrade()
+        os.unlink(self.binary)
+        shutil.copy(good, self.binary)
+        self.upgrade()
+        self.assert_serves(self.daemon.tcp)
+
+    def test_libuvs_spawner_has_to_say_no(self):
+        daemon = self.start("--spawner", "uv", listen=["127.0.0.1:0"])
+        self.assertIn("--spawner native", self.refuse_upgrade(daemon))
+        self.assert_as_before(daemon)
+
+
+if __name__ == "__main__":
+    unittest.main()
