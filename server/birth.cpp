@@ -162,6 +162,7 @@ RUNWIRE_IN_CHILD int run_child(void* argument) {
   in_child(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   if (in_child(SYS_getppid) != start.daemon) fail_child(start, "fork", -ESRCH);  // it has died meanwhile
   in_child(SYS_prlimit64, 0, RLIMIT_NOFILE, word(&start.nofile), 0);
+  if (start.cgroup >= 0) in_child(SYS_write, start.cgroup, word("0"), 1);
   if (const long result = leave_shared_table(start); result < 0) fail_child(start, "fork", result);
   if (const long result = take_descriptors(start); result < 0) fail_child(start, kDescriptorStage, result);
   if (const long result = in_child(SYS_chdir, word(start.cwd)); result < 0) fail_child(start, "cwd", result);

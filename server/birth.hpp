@@ -38,6 +38,7 @@ struct ChildStart {
   rlimit nofile;
   ChildSettings settings;
   pid_t daemon;
+  int cgroup = -1;  // where a 0 is to be written; -1: nowhere
   int share_below =
       0;  // 0: the child has a table of descriptors of its own; else it leaves the daemon's, and takes
           // the entries below this number with it

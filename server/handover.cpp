@@ -95,7 +95,9 @@ std::optional<ChildEnd> read_end(JsonFields& fields) {
 void write_running(JsonWriter& json, const RunningJob& running) {
   json.begin_object("running").number("pid", running.pid).decimal("started_ms", running.started_ms);
   json.number("in", running.streams.in).number("out", running.streams.out).number("err", running.streams.err);
-  json.boolean("has_terminal", running.has_terminal).boolean("input_is_at_end", running.input_is_at_end);
+  json.text("cgroup", running.cgroup)
+      .boolean("has_terminal", running.has_terminal)
+      .boolean("input_is_at_end", running.input_is_at_end);
   write_size(json, "handed_on_out", running.handed_on[0]);
   write_size(json, "handed_on_err", running.handed_on[1]);
   if (running.timeout_due_ms) write_size(json, "timeout_due_ms", *running.timeout_due_ms);
@@ -114,6 +116,7 @@ std::optional<RunningJob> read_running(JsonFields& fields) {
   running.streams.in = read_descriptor(*inner, "in");
   running.streams.out = read_descriptor(*inner, "out");
   running.streams.err = read_descriptor(*inner, "err");
+  running.cgroup = inner->text("cgroup").value_or("");
   running.has_terminal = inner->flag("has_terminal");
   running.input_is_at_end = inner->flag("input_is_at_end");
   running.handed_on = {inner->size("handed_on_out").value_or(0), inner->size("handed_on_err").value_or(0)};

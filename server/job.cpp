@@ -63,6 +63,7 @@ Job::Job(JobId id, ConnectionId client, const Shared& shared, JobTerms terms, Jo
     : id_(id),
       client_(client),
       store_(shared.store),
+      cgroups_(shared.cgroups),
       terms_(std::move(terms)),
       sink_(shared.sink),
       listener_(listener),
@@ -88,6 +89,12 @@ InputPipe::Events Job::input_events() {
           }};
 }
 
+int Job::make_cgroup() {
+  if (cgroups_ == nullptr || !terms_.wants_cgroup) return -1;
+  cgroup_ = cgroups_->make_group(std::to_string(id_));
+  return cgroup_ ? cgroup_->door() : -1;
+}
+
 void Job::start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes) {
   enter(JobState::starting);
   wishes_ = wishes;
@@ -96,7 +103,7 @@ void Job::start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes) {
 
 void Job::child_started(pid_t pid, ChildStreams streams) {
   log::debug("started").add("job", static_cast<std::int64_t>(id_)).add("pid", pid);
-  tree_ = ProcessTree(ProcessGroup(pid), terms_.mark);
+  tree_ = ProcessTree(ProcessGroup(pid), terms_.mark, std::move(cgroup_));
   started_ms_ = static_cast<double>(uv_hrtime()) / 1e6;
   enter(JobState::running);
   open_streams(streams);
@@ -129,6 +136,7 @@ RunningJob Job::running() const {
   running.started_ms = started_ms_;
   running.streams = {input_.descriptor(), stdout_pipe_.descriptor(), stderr_pipe_.descriptor()};
   running.has_terminal = has_terminal_;
+  running.cgroup = tree_.cgroup() == nullptr ? "" : tree_.cgroup()->name();
   running.input = input_.unsent();
   running.input_is_at_end = input_.is_at_end();
   running.end = end_;
@@ -140,7 +148,9 @@ RunningJob Job::running() const {
 
 void Job::take_over(Spawner& spawner, RunningJob running) {
   enter(JobState::running);
-  tree_ = ProcessTree(ProcessGroup(running.pid), terms_.mark);
+  auto cgroup =
+      cgroups_ == nullptr || running.cgroup.empty() ? nullptr : cgroups_->open_group(running.cgroup);
+  tree_ = ProcessTree(ProcessGroup(running.pid), terms_.mark, std::move(cgroup));
   started_ms_ = running.started_ms;
   handed_on_ = running.handed_on;
   has_terminal_ = running.has_terminal;

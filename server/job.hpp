@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "proto/message.hpp"
+#include "server/cgroup.hpp"
 #include "server/input_pipe.hpp"
 #include "server/job_request.hpp"
 #include "server/output_log.hpp"
@@ -77,6 +78,7 @@ struct RunningJob {
   pid_t pid = 0;
   double started_ms = 0;
   ChildStreams streams;       // -1: at its end, closed, or never there
+  std::string cgroup = {};    // the name of its control group; empty: it has none
   bool has_terminal = false;  // they are those of one
   std::string input;          // not yet in the pipe
   bool input_is_at_end = false;
@@ -95,6 +97,7 @@ class Job final : private ChildEvents {
     OutputStore& store;
     ProcessTable& processes;
     JobSink& sink;
+    const CgroupTree* cgroups = nullptr;  // null: there are none to be had
   };
 
   // REQUIRES: what is shared outlives the Job, and so does the listener unless forget_listener() is called. Null: nobody
@@ -105,6 +108,9 @@ class Job final : private ChildEvents {
   // pipes the loop, or from watch_output() on. That must be called soon: a pipe that is full stops the command.
   void hold_output() { holds_output_ = true; }
   void watch_output();
+
+  // Before start(), for SpawnSpec::cgroup; -1: it wants none, or none is to be had.
+  int make_cgroup();
 
   void start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes = {});
 
@@ -185,6 +191,8 @@ class Job final : private ChildEvents {
   const JobId id_;
   const ConnectionId client_;
   OutputStore& store_;
+  const CgroupTree* cgroups_;       // outlive us; null: there are none
+  std::unique_ptr<Cgroup> cgroup_;  // until tree_ has it
   const JobTerms terms_;
   JobSink& sink_;
   JobListener* listener_;  // outlives us, or is forgotten

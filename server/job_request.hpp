@@ -20,6 +20,7 @@ struct JobTerms {
   // By which its processes are known wherever they went (see server/process_tree.hpp), so that its end reaches all of
   // them; empty: only its process group is ended.
   std::string mark = {};
+  bool wants_cgroup = false;  // where there are such: nothing that it leaves behind is overlooked at its end
 };
 
 struct JobRequest {

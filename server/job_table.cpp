@@ -10,13 +10,15 @@
 
 namespace runwire {
 
-JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, JobLimits limits, SpawnSpec how)
+JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, JobLimits limits, SpawnSpec how,
+                   const CgroupTree* cgroups)
     : store_(store),
       clients_(clients),
       spawner_(spawner),
       limits_(limits),
       spec_(std::move(how)),
       mark_prefix_(spec_.mark),
+      cgroups_(cgroups),
       retired_(store.loop()),
       dispatch_(store.loop(), [this] { start_waiting(); }),
       young_(store.loop(), young_places(),
@@ -33,8 +35,8 @@ std::optional<JobId> JobTable::submit(ConnectionId client, JobRequest request, J
   const JobId id = ++last_id_;
   JobSink& sink = *this;
   request.terms.max_output_bytes = limits_.max_output_bytes;
-  auto job =
-      std::make_unique<Job>(id, client, Job::Shared{store_, processes_, sink}, request.terms, listener);
+  auto job = std::make_unique<Job>(id, client, Job::Shared{store_, processes_, sink, cgroups_}, request.terms,
+                                   listener);
   jobs_.emplace(id, Entry{std::move(job), std::move(request), by_client_.emplace(client, id).first});
   queue_.push(client, id);
   dispatch_.arm();
@@ -63,6 +65,7 @@ void JobTable::start(JobId id) {
   if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   young_.enter(id);
   if (request.terms.form == ReplyForm::whole) hold_output_of(*entry.job);
+  spec_.cgroup = entry.job->make_cgroup();
   entry.job->start(spawner_, spec_, wishes);
   if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   // Not by `= {}`, which keeps their room: much of it would stay until the next start.
@@ -168,7 +171,8 @@ JobId JobTable::take_over(ConnectionId client, JobTerms terms, RunningJob runnin
   const JobId id = ++last_id_;
   JobSink& sink = *this;
   JobRequest spent;
-  auto job = std::make_unique<Job>(id, client, Job::Shared{store_, processes_, sink}, terms, listener);
+  auto job =
+      std::make_unique<Job>(id, client, Job::Shared{store_, processes_, sink, cgroups_}, terms, listener);
   Job& taken = *job;
   jobs_.emplace(id, Entry{std::move(job), std::move(spent), by_client_.emplace(client, id).first});
   taken.take_over(spawner_, std::move(running));

@@ -47,7 +47,9 @@ class JobTable final : private JobSink {
   // REQUIRES: everything passed by reference outlives the table.
   // `how` says how commands are spawned; what a request says is filled in anew for each. Its mark is the beginning of
   // every mark.
-  JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, JobLimits limits, SpawnSpec how);
+  // `cgroups` outlive it; null: there are none for commands that want one.
+  JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, JobLimits limits, SpawnSpec how,
+           const CgroupTree* cgroups = nullptr);
 
   // Runs it when its turn comes, at the earliest when this turn of the loop is over. command_finished() is called once
   // for it, unless the client is abandoned first. Empty where the queue is full.
@@ -116,6 +118,7 @@ class JobTable final : private JobSink {
   const JobLimits limits_;
   SpawnSpec spec_;  // what a request says stands in it only while its command is started
   const std::string mark_prefix_;
+  const CgroupTree* cgroups_;
   JobId last_id_ = 0;
   FairQueue<ConnectionId, JobId> queue_;
   std::unordered_map<JobId, Entry> jobs_;            // those that wait included

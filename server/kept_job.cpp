@@ -75,6 +75,7 @@ KeptJob::KeptJob(const Ground& ground, Order order, HandedJob handed)
 bool KeptJob::submit(ConnectionId owner, JobRequest request, MemoryLease request_memory) {
   if (order_.takes_stdin && !input_memory_.extend(kStdinWindowBytes)) return false;
   request.terms.mark = ground_.jobs.next_mark();
+  request.terms.wants_cgroup = true;
   const auto job = ground_.jobs.submit(owner, std::move(request), this);
   if (job) {
     job_ = *job;

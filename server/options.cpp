@@ -42,6 +42,8 @@ Commands that outlive their connection:
   --max-keep DUR         their outcome stays so long, at most: 90, 30m, 24h or 7d (default 24h)
   --max-kept N           so many, running and over; more are told "busy" (default 16384)
   --spill-space BYTES    for their output that does not fit into memory (default 8G)
+  --cgroup WHEN          auto: each has a control group where one is to be had (cgroup v2, delegated), so that
+                         nothing of it is overlooked when it is ended (default); never
   --follower-timeout SEC a client that others have to wait for so long is let go (default 30; 0: never)
 The daemon:
   --max-connections N    (default 20000, less where RLIMIT_NOFILE is small)
@@ -87,6 +89,8 @@ void declare_kept(CLI::App& app, Options& options, Words& words) {
   app.add_option("--max-keep", words.max_keep_seconds)
       ->check(CLI::Range(0.0, 365 * 86400.0))
       ->transform(CLI::AsNumberWithUnit(units));
+  const std::map<std::string, bool> cgroups{{"auto", true}, {"never", false}};
+  app.add_option("--cgroup", options.cgroups)->transform(CLI::CheckedTransformer(cgroups));
   app.add_option("--max-kept", options.max_kept)->check(CLI::Range(0, 1000000));
   app.add_option("--follower-timeout", words.follower_timeout_seconds)->check(CLI::Range(0.0, 86400.0));
 }

@@ -250,11 +250,17 @@ void ProcessTable::keep_marks(const std::vector<Process>& before, std::vector<Ma
   }
 }
 
-const Process* ProcessTable::find(pid_t pid) const {
+std::optional<std::size_t> ProcessTable::place_of(pid_t pid) const {
   const auto found =
       std::lower_bound(all_.begin(), all_.end(), pid,
                        [](const Process& process, pid_t wanted) { return process.pid < wanted; });
-  return found != all_.end() && found->pid == pid ? &*found : nullptr;
+  if (found == all_.end() || found->pid != pid) return std::nullopt;
+  return static_cast<std::size_t>(found - all_.begin());
+}
+
+const Process* ProcessTable::find(pid_t pid) const {
+  const auto place = place_of(pid);
+  return place ? &all_[*place] : nullptr;
 }
 
 std::vector<std::size_t> ProcessTable::children_of(pid_t pid) const { return places_of(by_parent_, pid); }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,6 +41,7 @@ class ProcessTable {
   std::uint64_t looks() const { return looks_; }      // so far
   const std::vector<Process>& all() const { return all_; }
   const Process* find(pid_t pid) const;
+  std::optional<std::size_t> place_of(pid_t pid) const;  // in all()
   // Places in all().
   std::vector<std::size_t> children_of(pid_t pid) const;
   std::vector<std::size_t> led_by(pid_t pid) const;  // it, its group and its session; perhaps more than once

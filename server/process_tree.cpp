@@ -68,6 +68,8 @@ ProcessTree::Found ProcessTree::find(ProcessTable& table) const {
   ProcessFamily members(table);
   if (owns_number(table))
     for (const std::size_t place : table.led_by(group_.leader())) members.add(place);
+  for (const pid_t pid : cgroup_ ? cgroup_->members() : std::vector<pid_t>())
+    if (const auto place = table.place_of(pid)) members.add(*place);
   if (mark_.empty()) return {members.living()};
   for (const std::size_t place : table.marked(mark_)) members.add(place);
   return {members.living(), table.has_undecided()};
@@ -87,16 +89,20 @@ std::size_t ProcessTree::signal(int number, ProcessTable& table) {
   if (!table.is_known()) return has_group ? 1 : 0;
   const pid_t leader = owns_number(table) ? group_.leader() : -1;
   const std::vector<Process> members = find(table).living;
+  const std::size_t killed = cgroup_ && number == SIGKILL ? cgroup_->kill() : 0;
   const auto signalled = std::count_if(members.begin(), members.end(), [&](const Process& member) {
     return member.pid == leader || member.group == leader || signal_one(member, number);
   });
-  if (has_group || signalled > 0) signalled_at_ = uv_hrtime();
-  return static_cast<std::size_t>(signalled);
+  const std::size_t reached = std::max(static_cast<std::size_t>(signalled), killed);
+  if (has_group || reached > 0) signalled_at_ = uv_hrtime();
+  return reached;
 }
 
 // Who is known to live needs no other look. Where nobody does, those that died may have left children which the look
 // has not seen.
 std::size_t ProcessTree::count(ProcessTable& table) const {
+  if (const auto pids = cgroup_ ? cgroup_->members() : std::vector<pid_t>(); !pids.empty())
+    return pids.size();
   table.look(0);
   if (!table.is_known()) return group_.is_empty() ? 0 : 1;
   Found found = find(table);

@@ -1,8 +1,8 @@
 // All processes of one command, wherever they went: its group and session, what descends from those, and what holds
 // the command's mark in its environment. The mark is what finds a daemon, which has called setsid() and whose parent is
-// gone.
+// gone. Where the command has a control group, whoever is in that, too, which nobody leaves.
 //
-// What is not found, and so not signalled and not counted: a process that has left the session, whose parent is gone,
+// What is not found without a control group, and so not signalled and not counted: a process that has left the session, whose parent is gone,
 // and whose mark was never seen: it was executed with another environment (`env -i`, sudo), has overwritten its own, or
 // does not let us read it (another user's, setuid). Nor one that came to be since the last look, nor is such a one
 // signalled whose mark can't be read at the time, because it is in the middle of an exec: who wants a command to be gone
@@ -15,10 +15,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "server/cgroup.hpp"
 #include "server/process_group.hpp"
 #include "server/process_table.hpp"
 
@@ -28,9 +30,12 @@ class ProcessTree {
  public:
   ProcessTree() = default;
   // `mark` is kMarkName=VALUE, as SpawnSpec has it; empty where the command was given none.
-  explicit ProcessTree(ProcessGroup group, std::string mark = {}) : group_(group), mark_(std::move(mark)) {}
+  // The leader is in `cgroup` before it executes anything; null: there is none.
+  explicit ProcessTree(ProcessGroup group, std::string mark = {}, std::unique_ptr<Cgroup> cgroup = nullptr)
+      : group_(group), mark_(std::move(mark)), cgroup_(std::move(cgroup)) {}
 
   const ProcessGroup& group() const { return group_; }
+  const Cgroup* cgroup() const { return cgroup_.get(); }
   void leader_was_reaped();
 
   // Those that live. Never this process, nor the first.
@@ -55,6 +60,7 @@ class ProcessTree {
 
   ProcessGroup group_;
   std::string mark_;
+  std::unique_ptr<Cgroup> cgroup_;
   std::uint64_t reaped_at_ = 0;     // the leader, by uv_hrtime()
   std::uint64_t signalled_at_ = 0;  // uv_hrtime()
 };

@@ -78,6 +78,7 @@ class Server final : private JobClients {
   MemoryBudget requests_{kRequestMemoryBytes};
   MemoryBudget inputs_{kInputMemoryBytes};
   const ServerHello hello_;
+  const std::unique_ptr<CgroupTree> cgroups_;  // null: none are to be had
   JobTable jobs_;
   SpillArena arena_;
   KeptJobs kept_;

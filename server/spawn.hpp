@@ -36,6 +36,9 @@ struct SpawnSpec {
   // NAME=VALUE, last in the environment, by which a command's processes are known wherever they went (see
   // server/process_tree.hpp); empty: none.
   std::string mark = {};
+  // The door of the control group (server/cgroup.hpp) that it is to be in, open until it has exited; -1: the daemon's. Only
+  // the native spawner knows of it.
+  int cgroup = -1;
   bool takes_stdin = false;  // a pipe, where it has no terminal; else /dev/null
   std::optional<PtySize> terminal = {};
   CommandLimits limits = {};  // what the client wishes ...

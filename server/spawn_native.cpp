@@ -307,6 +307,7 @@ class NativeSpawner final : public Spawner {
     start.settings = settings_for(spec.limits, spec.caps);
     start.settings.takes_terminal = spec.terminal.has_value();
     start.daemon = daemon_;
+    start.cgroup = spec.cgroup;
     return {"", 0};
   }
 

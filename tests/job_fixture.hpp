@@ -171,7 +171,8 @@ template <class SpawnerKind> class JobFixtureOf : public StoreFixture, private J
     over = false;
     follower = Follower();
     JobSink& sink = *this;
-    job = std::make_unique<Job>(1, 1, Job::Shared{store, processes, sink}, std::move(terms), listener);
+    job =
+        std::make_unique<Job>(1, 1, Job::Shared{store, processes, sink, cgroups}, std::move(terms), listener);
     return *job;
   }
   const ReplyHeader& finish() {
@@ -185,6 +186,7 @@ template <class SpawnerKind> class JobFixtureOf : public StoreFixture, private J
   std::string err() { return bytes_of(*result->stderr_log); }
 
   ProcessTable processes;
+  const CgroupTree* cgroups = nullptr;
   std::unique_ptr<SpawnerKind> spawner = make_spawner();
   Follower follower;
   std::unique_ptr<Job> job;
