@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -14,6 +15,15 @@
 
 namespace runwire {
 namespace {
+
+constexpr std::string_view kPrefix = "runwired.";
+
+bool is_gone(std::string_view digits) {
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
+  const bool is_pid = error == std::errc() && end == digits.data() + digits.size() && pid > 0;
+  return is_pid && ::kill(pid, 0) != 0 && errno == ESRCH;
+}
 
 std::string content_of(const std::string& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -66,6 +76,24 @@ std::string own_directory() {
   return "";
 }
 
+// What is populated stays.
+void remove_with_groups(const std::string& path) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(path, ignored))
+    if (entry.is_directory(ignored)) rmdir(entry.path().c_str());
+  rmdir(path.c_str());
+}
+
+// Of processes that ended without a word, by names such as ours.
+void remove_leftovers(const std::string& parent) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
+    const std::string name = entry.path().filename();
+    const bool is_leftover = name.starts_with(kPrefix) && is_gone(name.substr(kPrefix.size()));
+    if (is_leftover) remove_with_groups(entry.path());
+  }
+}
+
 }  // namespace
 
 Cgroup::Cgroup(std::string path)
@@ -89,9 +117,11 @@ std::size_t Cgroup::kill() const {
   return count > 0 && put(path_ + "/cgroup.kill", "1") ? count : 0;
 }
 
-std::unique_ptr<CgroupTree> CgroupTree::make(const std::string& name) {
+std::unique_ptr<CgroupTree> CgroupTree::make() {
   const std::string parent = own_directory();
   if (parent.empty()) return nullptr;
+  remove_leftovers(parent);
+  const std::string name = std::string(kPrefix) + std::to_string(getpid());
   const std::string path = parent + (parent.ends_with('/') ? "" : "/") + name;
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return nullptr;
   std::unique_ptr<CgroupTree> tree(new CgroupTree(path));
@@ -100,12 +130,7 @@ std::unique_ptr<CgroupTree> CgroupTree::make(const std::string& name) {
 }
 
 // With those of commands that nobody owns any more.
-CgroupTree::~CgroupTree() {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(path_, ignored))
-    if (entry.is_directory(ignored)) rmdir(entry.path().c_str());
-  rmdir(path_.c_str());
-}
+CgroupTree::~CgroupTree() { remove_with_groups(path_); }
 
 std::unique_ptr<Cgroup> CgroupTree::make_group(const std::string& name) const {
   const std::string path = path_ + "/" + name;

@@ -45,9 +45,9 @@ class Cgroup {
 // The daemon's, in which those of its commands are. The daemon itself stays where it is.
 class CgroupTree {
  public:
-  // In the group that this process is in; `name` is ours alone, and may be there from before an exec of ours. Null where
-  // none is to be had.
-  static std::unique_ptr<CgroupTree> make(const std::string& name);
+  // runwired.PID in the group that this process is in; it may be there from before an exec of ours. What others have left
+  // there that are no more is removed. Null where none is to be had.
+  static std::unique_ptr<CgroupTree> make();
   CgroupTree(const CgroupTree&) = delete;
   CgroupTree& operator=(const CgroupTree&) = delete;
   ~CgroupTree();

@@ -79,7 +79,7 @@ Server::Server(uv_loop_t* loop, Spawner& spawner, Options options, Successor* su
       store_(loop, options_.spill_dir),
       direct_calls_(options_.shell, options_.cwd, environ),
       hello_(server_hello(options_, handed_)),
-      cgroups_(options_.cgroups ? CgroupTree::make("runwired." + std::to_string(getpid())) : nullptr),
+      cgroups_(options_.cgroups ? CgroupTree::make() : nullptr),
       jobs_(store_, spawner, *this, job_limits(options_), spawn_spec(), cgroups_.get()),
       arena_(make_arena()),
       kept_({jobs_, store_, arena_, requests_, inputs_, options_.max_output_bytes,

@@ -20,16 +20,14 @@ using namespace runwire::test;
 
 namespace {
 
-std::string own_name() { return "runwire-test." + std::to_string(getpid()); }
-
 // Where they are not to be had here, these tests are skipped and listed as such.
 bool none_here() {
-  static const bool none = CgroupTree::make(own_name() + ".look") == nullptr;
+  static const bool none = CgroupTree::make() == nullptr;
   return none;
 }
 
 struct GroupFixture {
-  std::unique_ptr<CgroupTree> tree = CgroupTree::make(own_name());
+  std::unique_ptr<CgroupTree> tree = CgroupTree::make();
   std::unique_ptr<Cgroup> group = tree->make_group("1");
 };
 
@@ -78,19 +76,32 @@ TEST_CASE("cgroup: what was left from before an exec is taken over, and goes wit
           doctest::skip(none_here())) {
   std::string path;
   {
-    const auto before = CgroupTree::make(own_name());
+    const auto before = CgroupTree::make();
     path = before->path();
     REQUIRE(mkdir((path + "/left").c_str(), 0755) == 0);
-    CHECK(CgroupTree::make(own_name()) != nullptr);
+    const auto after = CgroupTree::make();
+    REQUIRE(after != nullptr);
+    CHECK(after->open_group("left") != nullptr);
+    CHECK(after->open_group("nobody") == nullptr);
   }
   CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("cgroup: what one that is no more has left is removed" * doctest::skip(none_here())) {
+  ForkedChild crashed(
+      [] { return CgroupTree::make().release()->make_group("1").release() == nullptr ? 1 : 0; });
+  const std::string name = "runwired." + std::to_string(crashed.pid());
+  CHECK(crashed.wait() == 0);
+  const auto tree = CgroupTree::make();
+  const auto left = std::filesystem::path(tree->path()).replace_filename(name);
+  CHECK_FALSE(std::filesystem::exists(left));
 }
 
 // What the walk alone does not find: see "is not found" in server_process_tree_test.cpp.
 TEST_CASE_FIXTURE(JobFixture,
                   "cgroup: who has cleared its environment and left parent and session is killed" *
                       doctest::skip(none_here())) {
-  const auto tree = CgroupTree::make(own_name());
+  const auto tree = CgroupTree::make();
   cgroups = tree.get();
   Lifeline lost(dir);
   JobTerms terms;

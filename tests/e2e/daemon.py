@@ -165,6 +165,7 @@ class Daemon:
         """Crashes it. Its commands are the test's business then."""
         self.popen.kill()
         self.popen.wait()
+        process.remove_control_groups(self.pid)
 
     def finish(self):
         """Ends it, and checks what every test expects of every daemon."""
