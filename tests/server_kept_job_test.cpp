@@ -224,6 +224,27 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
   leave(child);
 }
 
+TEST_CASE_FIXTURE(FrameSessionFixture, "kept job: nobody is let go for whom nobody waits") {
+  follower_timeout_ms = 20;
+  renew();
+  open(hello_with_window(100));
+  Puppet& child = start("a", kKeep);
+  Other deaf(*this, hello_with_window(100));
+  deaf.say(attach("a"));
+  for (std::size_t written = 0; written < (1 << 20); written += 1 << 16) write(child, 0, letters(1 << 16));
+  child.write(0, letters(1000));
+  run_for(100);
+  CHECK(bytes_waiting(child, 0) == 1000);
+  CHECK(kept->find("a")->info().clients == 2);
+  for (int times = 0; times < 2; ++times) {  // for what it may have, and then for what it has got
+    say(to_json(Credit{"a", StdStream::out, 1 << 21}));
+    deaf.say(to_json(Credit{"a", StdStream::out, 1 << 21}));
+    run_turns();
+  }
+  REQUIRE(run_until([&] { return bytes_waiting(child, 0) == 0; }));
+  leave(child);
+}
+
 TEST_CASE_FIXTURE(FrameSessionFixture,
                   "kept job: what it waited with is given back, and little of it stays") {
   open();
