@@ -42,8 +42,7 @@ Commands that outlive their connection:
   --max-keep DUR         their outcome stays so long, at most: 90, 30m, 24h or 7d (default 24h)
   --max-kept N           so many, running and over; more are told "busy" (default 16384)
   --spill-space BYTES    for their output that does not fit into memory (default 8G)
-  --cgroup WHEN          auto: each has a control group where one is to be had (cgroup v2, delegated), so that
-                         nothing of it is overlooked when it is ended (default); never
+  --cgroup WHEN          auto: each in a control group of its own, if cgroup v2 is to be had (default); never
   --follower-timeout SEC a client that others have to wait for so long is let go (default 30; 0: never)
 The daemon:
   --max-connections N    (default 20000, less where RLIMIT_NOFILE is small)
@@ -51,8 +50,7 @@ The daemon:
   --keepalive SEC        a session whose client is silent for so long asks whether it is there, and ends
                          after three such times without an answer (default 15; 0: never)
   --log-level LEVEL      error, warn, info or debug; to stderr (default info)
-  --upgrade              ask the runwired at --listen's (or the default) Unix socket to go on as the
-                         program that lies now where it was started from, as SIGUSR2 does, and wait
+  --upgrade              make the runwired at that Unix socket go on as the program now in its place; wait
   -h, --help             this text
   --version              version and build
 

@@ -128,9 +128,10 @@ TEST_CASE("options: help goes to stdout, examples first, and fits on one screen"
 TEST_CASE("options: help names every option that is understood") {
   const std::string help = parse({"--help"}).out;
   for (const char* option :
-       {"--listen", "--plain", "--shell", "--spawner", "--cwd", "--max-running", "--max-queued",
-        "--max-output", "--spill-dir", "--max-connections", "--drain-timeout", "--log-level", "--max-keep",
-        "--max-kept", "--spill-space", "--follower-timeout", "--help", "--version"})
+       {"--listen",           "--plain",      "--shell",      "--spawner",   "--cwd",
+        "--max-running",      "--max-queued", "--max-output", "--spill-dir", "--max-connections",
+        "--drain-timeout",    "--log-level",  "--max-keep",   "--max-kept",  "--spill-space",
+        "--follower-timeout", "--cgroup",     "--upgrade",    "--help",      "--version"})
     CHECK_MESSAGE(contains(help, option), option);
 }
 
