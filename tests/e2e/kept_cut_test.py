@@ -7,7 +7,6 @@ import hashlib
 import os
 import pathlib
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -26,18 +25,20 @@ PIECE = 6 * KIB  # of input, so that there are many frames
 KEEP_MS = 600_000
 HELD, BLOCK = MIB, 64 * KIB  # of a stream, under block and drop; it is given up in blocks
 
-# What another process does with a kept command: all of it into a file, and credit for what is there.
+# What another process does with a kept command: all of it into a file, and credit for what is there. It stops itself
+# when it has written so many pieces; 0: never.
 RECEIVER = """
-import os, sys
+import os, signal, sys
 from session_client import Session
-address, name, line, path, full = sys.argv[1:]
+address, name, line, path, full, pieces = sys.argv[1:]
 with open(path, "ab", buffering=0) as file, Session(address, 512 << 10) as session:
     there = file.tell()
     start = {"id": name, "keep_ms": 600000, "full": full}
     command = session.attach(name, there) if there else session.start(line, **start)
-    for _, piece in command.output():
+    for count, (_, piece) in enumerate(command.output(), 1):
         file.write(piece)
-        print(file.tell(), flush=True)
+        if count == int(pieces):
+            os.kill(os.getpid(), signal.SIGSTOP)
 sys.exit(command.end["code"])
 """
 
@@ -286,10 +287,8 @@ class Gone(CutCase):
             with self.subTest(full):
                 path = self.path(f"received-{full}")
                 for _ in range(3):
-                    with self.receiver(full, path) as receiver:
-                        for _ in range(3):
-                            receiver.stdout.readline()
-                        self.stop(receiver)
+                    with self.receiver(full, path, pieces=3) as receiver:
+                        until(lambda: process.state(receiver.pid) == "T", "the client to stop")  # noqa: B023
                         self.until_full(f"killed-{full}", os.path.getsize(path))
                         receiver.kill()
                 self.assertLess(os.path.getsize(path), len(self.TOTAL), "they were killed too late")
@@ -298,18 +297,14 @@ class Gone(CutCase):
                 self.assertEqual(receiver.returncode, 3)
                 self.assertEqual(digest(pathlib.Path(path).read_bytes()), digest(self.TOTAL))
 
-    def stop(self, receiver):
-        receiver.send_signal(signal.SIGSTOP)
-        until(lambda: process.state(receiver.pid) == "T", "the client to stop")
-
     def until_full(self, name, place):
         """The command has written all that it may, for a reader who is at that place."""
         full = min(len(self.TOTAL), place + HELD - 2 * BLOCK)
         until(lambda: self.job(name)["stdout"] >= full, "the record to be full")
 
-    def receiver(self, full, path):
-        words = [sys.executable, "-c", RECEIVER, self.daemon.tcp, f"killed-{full}", "seq 400000; exit 3", path, full]
-        return subprocess.Popen(words, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(HERE)})
+    def receiver(self, full, path, pieces=0):
+        words = [sys.executable, "-c", RECEIVER, self.daemon.tcp, f"killed-{full}", "seq 400000; exit 3", path, full, str(pieces)]
+        return subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(HERE)})
 
     def test_a_daemon_that_is_killed_is_another_one_afterwards_and_knows_nothing(self):
         """promise 64: the outcome is unknown, and nothing runs a second time."""
