@@ -171,8 +171,8 @@ JobId JobTable::take_over(ConnectionId client, JobTerms terms, RunningJob runnin
   const JobId id = ++last_id_;
   JobSink& sink = *this;
   JobRequest spent;
-  auto job =
-      std::make_unique<Job>(id, client, Job::Shared{store_, processes_, sink, cgroups_}, terms, listener);
+  auto job = std::make_unique<Job>(id, client, Job::Shared{store_, processes_, sink, cgroups_},
+                                   std::move(terms), listener);
   Job& taken = *job;
   jobs_.emplace(id, Entry{std::move(job), std::move(spent), by_client_.emplace(client, id).first});
   taken.take_over(spawner_, std::move(running));
