@@ -20,6 +20,8 @@ ServerHello read_server_hello(JsonFields& fields) {
   hello.boot = text_or_empty(fields, "boot");
   hello.server = text_or_empty(fields, "server");
   hello.ping_ms = fields.size("ping_ms").value_or(0);
+  hello.upgrades = fields.size("upgrades").value_or(0);
+  hello.failed_upgrades = fields.size("failed_upgrades").value_or(0);
   auto limits = fields.object("limits");
   if (!limits) return hello;
   hello.limits.header = limits->size("header").value_or(hello.limits.header);
@@ -159,6 +161,8 @@ std::string to_json(const ServerHello& message) {
   write_size(json, "keep_ms", message.limits.keep_ms);
   json.end_object();
   write_size(json, "ping_ms", message.ping_ms);
+  if (message.upgrades > 0) write_size(json, "upgrades", message.upgrades);
+  if (message.failed_upgrades > 0) write_size(json, "failed_upgrades", message.failed_upgrades);
   return std::move(json).finish();
 }
 

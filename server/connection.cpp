@@ -1,5 +1,7 @@
 #include "server/connection.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
@@ -17,6 +19,21 @@ namespace {
 constexpr std::string_view kStateNames[] = {"open", "finishing", "closed"};
 
 }  // namespace
+
+Stream open_stream(uv_loop_t* loop, int descriptor) {
+  [[maybe_unused]] int error = 0;  // none: it is a socket of that kind
+  if (uv_guess_handle(descriptor) == UV_NAMED_PIPE) {
+    auto pipe =
+        make_handle<uv_pipe_t>(nullptr, [loop](uv_pipe_t* handle) { return uv_pipe_init(loop, handle, 0); });
+    error = uv_pipe_open(pipe.get(), descriptor);
+    assert(error == 0);
+    return pipe;
+  }
+  auto tcp = make_handle<uv_tcp_t>(nullptr, [loop](uv_tcp_t* handle) { return uv_tcp_init(loop, handle); });
+  error = uv_tcp_open(tcp.get(), descriptor);
+  assert(error == 0);
+  return tcp;
+}
 
 uv_stream_t* raw(const Stream& stream) {
   return std::visit([](const auto& handle) { return as_stream(handle.get()); }, stream);
@@ -252,6 +269,12 @@ void Connection::say_goodbye() {
   if (error < 0) return enter(State::closed);
   request.release();
   set_alarm(Alarm::finish, kFinishMs);
+}
+
+Descriptor Connection::take_descriptor() {
+  Descriptor taken(fcntl(descriptor_of(stream_), F_DUPFD_CLOEXEC, 0));
+  close();
+  return taken;
 }
 
 void Connection::drop(std::string_view why) {

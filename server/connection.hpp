@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "server/byte_channel.hpp"
+#include "server/descriptor.hpp"
 #include "server/frame_session.hpp"
 #include "server/peer.hpp"
 #include "server/plain_session.hpp"
@@ -27,6 +28,8 @@ namespace runwire {
 // An accepted stream of either kind.
 using Stream = std::variant<Handle<uv_tcp_t>, Handle<uv_pipe_t>>;
 uv_stream_t* raw(const Stream& stream);
+// Of a connected socket, which it takes ownership of.
+Stream open_stream(uv_loop_t* loop, int descriptor);
 int descriptor_of(const Stream& stream);
 
 inline constexpr unsigned kFinishMs =
@@ -59,6 +62,10 @@ class Connection final : private ByteChannel {
   void command_finished(JobId id, JobResult result);
   void wind_up(WindUp why = WindUp::shutdown);
   void close() { enter(State::closed); }
+  // The peer has said nothing, so that somebody else may go on with it: the descriptor is the caller's, and this one
+  // closes.
+  bool is_silent() const { return state_ == State::open && !has_spoken_ && !eof_; }
+  Descriptor take_descriptor();
   ConnectionId id() const { return id_; }
 
  private:

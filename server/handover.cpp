@@ -262,6 +262,7 @@ void append_daemon(std::string& image, const Handover& handover) {
   write_size(json, "last_job", handover.last_job);
   write_size(json, "last_connection", handover.last_connection);
   write_size(json, "last_made_id", handover.last_made_id);
+  write_size(json, "upgrades", handover.upgrades);
   json.number("arena", handover.arena);
   write_size(json, "jobs", handover.jobs.size());  // so that a cut is seen
   image += frame_head(std::move(json).finish());
@@ -275,6 +276,7 @@ Status read_daemon(JsonFields& fields, Handover& handover, std::uint64_t& jobs) 
   handover.last_job = fields.size("last_job").value_or(0);
   handover.last_connection = fields.size("last_connection").value_or(0);
   handover.last_made_id = fields.size("last_made_id").value_or(0);
+  handover.upgrades = fields.size("upgrades").value_or(0);
   handover.arena = read_descriptor(fields, "arena");
   jobs = fields.size("jobs").value_or(0);
   return Ok{};
@@ -325,6 +327,7 @@ Status read_frame(std::string_view header, std::string_view payload, Handover& h
   const std::string_view type = fields.text("type").value_or("");
   if (type == "daemon") RUNWIRE_TRY(read_daemon(fields, handover, jobs));
   if (type == "listener") handover.listeners.push_back(read_listener(fields));
+  if (type == "silent") handover.silent.push_back(read_descriptor(fields, "fd"));
   if (type == "gone") read_gone(payload, handover.gone);
   if (auto leftover = type == "leftover" ? read_running(fields) : std::nullopt)
     handover.leftovers.push_back(std::move(*leftover));
@@ -364,6 +367,8 @@ std::string to_image(const Handover& handover) {
   std::string image;
   append_daemon(image, handover);
   for (const HandedListener& listener : handover.listeners) append_listener(image, listener);
+  for (const int silent : handover.silent)
+    image += frame_head(std::move(JsonWriter().text("type", "silent").number("fd", silent)).finish());
   append_gone(image, handover.gone);
   for (const HandedJob& job : handover.jobs) append_job(image, job);
   for (const RunningJob& leftover : handover.leftovers) append_leftover(image, leftover);
@@ -382,6 +387,7 @@ Result<Handover> from_image(std::string_view image) {
 std::vector<int> descriptors_of(const Handover& handover) {
   std::vector<int> all{handover.arena};
   for (const HandedListener& listener : handover.listeners) all.push_back(listener.descriptor);
+  all.insert(all.end(), handover.silent.begin(), handover.silent.end());
   const auto add = [&all](const ChildStreams& streams) {
     for (const int fd : {streams.in, streams.out, streams.err}) all.push_back(fd);
   };

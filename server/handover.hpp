@@ -55,8 +55,10 @@ struct Handover {
   std::uint64_t last_job = 0;
   std::uint64_t last_connection = 0;
   std::uint64_t last_made_id = 0;
-  int arena = -1;  // the descriptor of the spill arena's file; -1: there is none yet
+  std::uint64_t upgrades = 0;  // of this daemon, with the one that comes
+  int arena = -1;              // the descriptor of the spill arena's file; -1: there is none yet
   std::vector<HandedListener> listeners;
+  std::vector<int> silent;            // connections of those who have said nothing yet
   std::vector<std::uint64_t> gone;    // hashes of ids, oldest first
   std::vector<HandedJob> jobs;        // by age
   std::vector<RunningJob> leftovers;  // of commands that are over: pipes that other processes still write to

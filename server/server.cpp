@@ -137,6 +137,7 @@ Status Server::start() {
 
 void Server::take_over() {
   last_id_ = handed_->last_connection;
+  hello_.upgrades = handed_->upgrades;
   jobs_.go_on_behind(handed_->last_job);
   kept_.take_over(*handed_);
   JobTerms streamed;
@@ -152,16 +153,20 @@ Status Server::take_over_listeners() {
     RUNWIRE_TRY(listener);
     listeners_.push_back(std::move(*listener));
   }
+  for (const int silent : handed_->silent) accept(open_stream(loop_, silent));
   return Ok{};
 }
 
 Upgrade::Steps Server::upgrade_steps() {
-  return {[this] { return handover(); }, [this] { gather(); }, [this] { return can_move(); },
+  return {[this] { return handover(); },
+          [this] { gather(); },
+          [this] { return can_move(); },
           [this] {
             jobs_.end_all_below(KeptJobs::kFirstOwner, Reason::shutdown, kShutdownKillGraceMs);
             close_connections();
           },
-          [this] { go_back(); }};
+          [this] { go_back(); },
+          [this] { ++hello_.failed_upgrades; }};
 }
 
 Handover Server::handover() const {
@@ -169,6 +174,8 @@ Handover Server::handover() const {
   handover.boot = hello_.boot;
   handover.last_job = jobs_.last_id();
   handover.last_connection = last_id_;
+  handover.upgrades = hello_.upgrades + 1;
+  for (const Descriptor& silent : silent_) handover.silent.push_back(silent.get());
   handover.arena = arena_.fd();
   for (const auto& listener : listeners_)
     handover.listeners.push_back({listener->address(), listener->descriptor()});
@@ -178,8 +185,11 @@ Handover Server::handover() const {
 }
 
 void Server::gather() {
-  is_gathering_ = true;
   for (const auto& listener : listeners_) listener->pause();
+  std::vector<Connection*> silent;
+  for (const auto& [id, connection] : connections_)
+    if (connection->is_silent()) silent.push_back(connection.get());
+  for (Connection* connection : silent) silent_.push_back(connection->take_descriptor());
   wind_up_connections(WindUp::upgrade);
 }
 
@@ -189,7 +199,7 @@ bool Server::can_move() const {
 }
 
 void Server::go_back() {
-  is_gathering_ = false;
+  for (Descriptor& silent : std::exchange(silent_, {})) accept(open_stream(loop_, silent.release()));
   for (const auto& listener : listeners_)
     if (const Status status = listener->resume(); !status)
       log::error("listen-failed").add("why", status.error().message);
@@ -295,6 +305,7 @@ void Server::stop() {
 void Server::drain() {
   enter(Phase::draining);
   if (upgrade_) upgrade_->give_up();
+  silent_.clear();
   listeners_.clear();
   jobs_.drop_queued();
   wind_up_connections(WindUp::shutdown);

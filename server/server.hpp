@@ -77,7 +77,7 @@ class Server final : private JobClients {
   DirectCalls direct_calls_;
   MemoryBudget requests_{kRequestMemoryBytes};
   MemoryBudget inputs_{kInputMemoryBytes};
-  const ServerHello hello_;
+  ServerHello hello_;
   const std::unique_ptr<CgroupTree> cgroups_;  // null: none are to be had
   JobTable jobs_;
   SpillArena arena_;
@@ -89,7 +89,7 @@ class Server final : private JobClients {
   std::unordered_set<ConnectionId> turned_away_;  // of connections_: they only wait to be closed
   RetireList<Connection> retired_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  bool is_gathering_ = false;
+  std::vector<Descriptor> silent_;    // connections, while an upgrade gathers
   std::unique_ptr<Upgrade> upgrade_;  // null: nobody may take the place
   Handle<uv_timer_t> patience_;       // of the present phase of stopping
   std::vector<Handle<uv_signal_t>> signals_;

@@ -73,6 +73,7 @@ void Upgrade::fail(const std::string& why) {
   log::error("upgrade-failed").add("why", why);
   const bool had_gathered = state_ == State::gathering;
   give_up();
+  steps_.failed();
   if (had_gathered) steps_.go_back();
 }
 

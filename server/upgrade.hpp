@@ -22,6 +22,7 @@ class Upgrade {
     std::function<bool()> is_ready;  // all that is left can go along
     std::function<void()> hurry;     // what can't has had its time
     std::function<void()> go_back;   // after gather(): it was in vain
+    std::function<void()> failed;    // whenever it was
   };
 
   // REQUIRES: all that is passed outlives it. `patience_ms`: so long commands that can't go along may take.

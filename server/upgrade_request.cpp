@@ -1,38 +1,45 @@
 #include "server/upgrade_request.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <variant>
 
 #include "proto/address.hpp"
 #include "proto/client_message.hpp"
 #include "proto/frame.hpp"
+#include "proto/frame_reader.hpp"
+#include "proto/server_message.hpp"
 #include "server/descriptor.hpp"
 #include "server/successor.hpp"
 
 namespace runwire {
 namespace {
 
-constexpr int kPatienceMs = static_cast<int>(kRehearsalMs) + 10000;  // beyond what running commands are given
+constexpr int kLookMs = 50;
+constexpr int kLongestMs = 24 * 3600 * 1000;  // what running commands may be given
 
 Error failed(const std::string& what, int error) {
   return {Errc::io, what + ": " + std::strerror(error) + "; name its socket with --listen unix:/path", error};
 }
 
-std::string socket_of(const Options& options) {
-  const auto named = std::find_if(options.listen.begin(), options.listen.end(),
-                                  [](const Address& address) { return address.is_unix(); });
-  if (named != options.listen.end()) return named->unix_path;
+Result<std::string> socket_of(const Options& options) {
+  for (const Address& address : options.listen)
+    if (!address.is_unix())
+      return Error{Errc::invalid_argument,
+                   "--upgrade finds the daemon by its Unix socket; say --listen unix:/path instead of " +
+                       to_string(address)};
+  if (!options.listen.empty()) return options.listen.front().unix_path;
   const char* runtime_dir = std::getenv("XDG_RUNTIME_DIR");
   return default_socket_path(runtime_dir == nullptr ? "" : runtime_dir, geteuid());
 }
@@ -63,37 +70,76 @@ pid_t process_at(int socket) {
 #endif
 }
 
-// Says something, or has closed it.
-bool speaks_within(int socket, int ms) {
-  pollfd state{socket, POLLIN, 0};
-  return poll(&state, 1, ms) == 1;
+Error no_runwired(const std::string& path) {
+  return {Errc::protocol,
+          "what listens at " + path + " is no runwired; name its socket with --listen unix:/path"};
 }
 
-// Who comes between two programs waits in the kernel: the next one is there when it answers.
-Status await_answer(const std::string& path) {
-  auto socket = connect_to(path);
-  RUNWIRE_TRY(socket);
-  const std::string hello = std::string(kPreface) + frame_head(to_json(ClientHello{}));
-  if (send(socket->get(), hello.data(), hello.size(), 0) != static_cast<ssize_t>(hello.size()))
-    return failed("send", errno);
-  if (!speaks_within(socket->get(), kPatienceMs))
-    return Error{Errc::timeout, "nobody answers at " + path + " any more; see runwired's log"};
-  return Ok{};
+// The first header that comes within `ms`; empty where the other side closes before.
+Result<std::string> first_header(int socket, int ms) {
+  FrameReader reader;
+  std::array<char, 4096> bytes{};
+  for (;;) {
+    pollfd state{socket, POLLIN, 0};
+    if (poll(&state, 1, ms) != 1) return Error{Errc::timeout, "it says nothing"};
+    const ssize_t count = read(socket, bytes.data(), bytes.size());
+    if (count <= 0) return std::string();
+    reader.feed({bytes.data(), static_cast<std::size_t>(count)});
+    const Piece piece = reader.next();
+    if (piece.kind == Piece::header) return std::string(piece.bytes);
+    if (piece.kind == Piece::broken) return std::string("{}");
+  }
+}
+
+// What the daemon at the socket says of itself. Absent: it let us go, for it is between two programs. Who comes while it
+// gathers waits in the kernel for the next one: so long it may take.
+Result<std::optional<ServerHello>> ask(const std::string& path, int socket, int ms) {
+  const std::string words = std::string(kPreface) + frame_head(to_json(ClientHello{}));
+  if (send(socket, words.data(), words.size(), 0) != static_cast<ssize_t>(words.size()))
+    return std::optional<ServerHello>();
+  const auto header = first_header(socket, ms);
+  if (!header) return no_runwired(path);
+  if (header->empty()) return std::optional<ServerHello>();
+  auto message = parse_server_message(*header);
+  if (!message) return no_runwired(path);
+  const auto* hello = std::get_if<ServerHello>(&*message);
+  return hello == nullptr ? std::nullopt : std::optional(*hello);
+}
+
+Status await_outcome(const std::string& path, const ServerHello& before, pid_t daemon) {
+  for (;;) {
+    auto socket = connect_to(path);
+    RUNWIRE_TRY(socket);
+    const auto now = ask(path, socket->get(), kLongestMs);
+    RUNWIRE_TRY(now);
+    if (*now && (*now)->boot != before.boot)
+      return Error{Errc::closed,
+                   "process " + std::to_string(daemon) + " is gone, and another runwired is there"};
+    if (*now && (*now)->upgrades > before.upgrades) return Ok{};
+    if (*now && (*now)->failed_upgrades > before.failed_upgrades)
+      return Error{Errc::refused,
+                   "process " + std::to_string(daemon) + " goes on as before; its log says why"};
+    poll(nullptr, 0, kLookMs);
+  }
 }
 
 }  // namespace
 
 Status ask_for_upgrade(const Options& options) {
-  const std::string path = socket_of(options);
-  auto socket = connect_to(path);
+  const auto path = socket_of(options);
+  RUNWIRE_TRY(path);
+  auto socket = connect_to(*path);
   RUNWIRE_TRY(socket);
   const pid_t daemon = process_at(socket->get());
   if (daemon <= 1)
-    return Error{Errc::io, "this system does not say whose socket " + path + " is; send SIGUSR2 to runwired"};
+    return Error{Errc::io,
+                 "this system does not say whose socket " + *path + " is; send SIGUSR2 to runwired"};
+  const auto before =
+      ask(*path, socket->get(), static_cast<int>(kRehearsalMs));  // a stranger would die of the signal
+  RUNWIRE_TRY(before);
+  if (!*before) return no_runwired(*path);
   if (kill(daemon, SIGUSR2) != 0) return failed("process " + std::to_string(daemon), errno);
-  if (!speaks_within(socket->get(), kPatienceMs + static_cast<int>(options.drain_timeout_ms)))
-    return Error{Errc::timeout, "process " + std::to_string(daemon) + " goes on as before; its log says why"};
-  RUNWIRE_TRY(await_answer(path));
+  RUNWIRE_TRY(await_outcome(*path, **before, daemon));
   std::printf("runwired: process %d has been upgraded\n", static_cast<int>(daemon));
   return Ok{};
 }

@@ -299,6 +299,8 @@ struct Meaning {
     append_size(text, "stdin_window", hello.limits.stdin_window);
     append_size(text, "keep_ms", hello.limits.keep_ms);
     append_size(text, "ping_ms", hello.ping_ms);
+    if (hello.upgrades > 0) append_size(text, "upgrades", hello.upgrades);
+    if (hello.failed_upgrades > 0) append_size(text, "failed_upgrades", hello.failed_upgrades);
     return text;
   }
   std::string operator()(const Started& started) const {

@@ -90,6 +90,8 @@ Handover whole() {
   handover.last_made_id = 56;
   handover.arena = 9;
   handover.listeners = {{{"", "127.0.0.1", 8098}, 4}, {{"/run/x.sock", "", 0}, 5}};
+  handover.silent = {6};
+  handover.upgrades = 3;
   handover.gone = {~std::uint64_t{0}, 0, 42};
   handover.jobs = {waiting_job(), running_job(), finished_job(), failed_job()};
   return handover;
@@ -111,6 +113,8 @@ TEST_CASE("handover: what a daemon is comes back") {
   CHECK(back.last_made_id == 56);
   CHECK(back.arena == 9);
   CHECK(back.gone == whole().gone);
+  CHECK(back.upgrades == 3);
+  CHECK(back.silent == std::vector<int>{6});
   REQUIRE(back.listeners.size() == 2);
   CHECK(back.listeners[0].address == Address{"", "127.0.0.1", 8098});
   CHECK(back.listeners[0].descriptor == 4);
@@ -176,7 +180,7 @@ TEST_CASE("handover: a command that is over comes back with its outcome, be it t
 }
 
 TEST_CASE("handover: the descriptors that must stay open are those that it names") {
-  CHECK(descriptors_of(whole()) == std::vector<int>{9, 4, 5, 7, 8});
+  CHECK(descriptors_of(whole()) == std::vector<int>{9, 4, 5, 6, 7, 8});
   CHECK(descriptors_of(Handover{}).empty());
 }
 

@@ -4,13 +4,14 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import unittest
 
 import process
 from daemon import program, until
-from session_case import KIB, MIB, SessionCase
+from session_case import KIB, PREFACE, SessionCase, message
 from session_client import Session
 
 HOUR_MS = 3600 * 1000
@@ -299,18 +300,59 @@ class Others(UpgradeCase):
                     session.receive()
         until(lambda: self.daemon.events("upgraded"), "the upgrade")
 
+    def test_who_has_said_nothing_yet_notices_nothing(self):
+        """promise 67"""
+        silent = [self.connect(address) for address in (self.daemon.tcp, self.daemon.unix)]
+        session = self.raw(opening=b"")
+        self.assert_serves(self.daemon.tcp)  # those before are accepted by now
+        self.upgrade()
+        self.upgrade()
+        for connection in silent:
+            self.assertEqual(connection.run("echo served").stdout, b"served\n")
+        session.send(PREFACE + message("hello", v=1))
+        self.assertEqual(session.receive()[0]["upgrades"], 2)
+
+    def ask(self, *words):
+        return subprocess.run([self.binary, "--upgrade", *words], capture_output=True, text=True, timeout=60)
+
     def test_the_option_upgrades_the_daemon_at_that_socket(self):
-        asked = [self.binary, "--upgrade", "--listen", self.daemon.unix]
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+        done = self.ask("--listen", self.daemon.unix)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(done.stdout, f"runwired: process {self.daemon.pid} has been upgraded\n")
         self.assertEqual(len(self.daemon.events("upgraded")), 1)
 
-    def test_the_option_says_where_there_is_nobody(self):
-        asked = [self.binary, "--upgrade", "--listen", f"unix:{self.path('none.sock')}"]
+    def test_the_option_says_where_it_was_in_vain(self):
+        self.replace_binary(b"#!/bin/sh\nexit 1\n")
+        shutil.copy(program(), self.path("asker"))
+        asked = [self.path("asker"), "--upgrade", "--listen", self.daemon.unix]
         done = subprocess.run(asked, capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
+        self.assertIn(f"process {self.daemon.pid} goes on as before; its log says why", done.stderr)
+
+    def test_the_option_says_where_there_is_nobody(self):
+        done = self.ask("--listen", f"unix:{self.path('none.sock')}")
+        self.assertEqual(done.returncode, 1)
         self.assertIn("no runwired answers at", done.stderr)
+
+    def test_the_option_leaves_strangers_alone(self):
+        path = self.path("stranger.sock")
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.bind(path)
+            stranger.listen()
+            asker = threading.Thread(target=lambda: outcomes.append(self.ask("--listen", f"unix:{path}")))
+            outcomes = []
+            asker.start()
+            with stranger.accept()[0] as connection:
+                connection.recv(100)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                asker.join()
+        self.assertEqual(outcomes[0].returncode, 1)  # and this process, which listened, is alive
+        self.assertIn("is no runwired", outcomes[0].stderr)
+
+    def test_the_option_finds_nobody_by_a_port(self):
+        done = self.ask("--listen", self.daemon.tcp)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("by its Unix socket", done.stderr)
 
     def test_its_socket_file_goes_with_the_last_program(self):
         path = self.daemon.unix.removeprefix("unix:")
