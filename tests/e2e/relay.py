@@ -120,13 +120,13 @@ class Carried:
 
 
 class Relay:
-    def __init__(self, target):
+    def __init__(self, target, host="127.0.0.1"):  # where it listens
         self.target = target
         self.cuts = collections.deque()  # of the connections to come; None: that one is not cut
         self.carried = []
         self.wake, self.waker = os.pipe()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.listener = socket.create_server((host, 0))
+        self.address = "%s:%d" % self.listener.getsockname()
         self.thread = threading.Thread(target=self.accept)
         self.thread.start()
 
