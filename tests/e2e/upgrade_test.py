@@ -6,7 +6,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
+import time
 import unittest
 
 import process
@@ -212,7 +214,7 @@ class GoesOn(UpgradeCase):
                     failures.append((name, repr(error)))
                 names.append(name)
 
-        names = []
+        names, began = [], time.monotonic()
         workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
         for worker in workers:
             worker.start()
@@ -226,6 +228,8 @@ class GoesOn(UpgradeCase):
         self.assertEqual(failures, [])
         with open(runs) as file:
             self.assertEqual(sorted(file.read().split()), sorted(names))
+        seconds = time.monotonic() - began
+        print(f"{self.id()}: {UPGRADES} upgrades, {len(names)} commands, {seconds:.1f} s", file=sys.stderr)
 
     def complete(self, name, line):
         """Over as many connections as it takes."""
