@@ -176,7 +176,7 @@ void FrameSession::start_recorded(const Start& start, StartWords words, std::str
 }
 
 bool FrameSession::repeat(const Start& start, std::string_view payload) {
-  if (is_in_use(start.id) || payload_lost_) return false;
+  if (is_in_use(start.id) || payload_lost_ || winding_up_ == WindUp::upgrade) return false;
   auto job = context_.kept.find(start.id);
   if (!job) return false;
   if (job->order().fingerprint == fingerprint_of(start, payload))
@@ -276,6 +276,7 @@ void FrameSession::take(const Cancel& cancel) {
 }
 
 void FrameSession::take(const Attach& attach) {
+  if (winding_up_ == WindUp::upgrade) return refuse(attach.id, refusal_of(*winding_up_));
   if (is_in_use(attach.id))
     return refuse(attach.id, error_reply(error_name::kConflict, "this session follows that command already"));
   auto job = context_.kept.find(attach.id);

@@ -103,6 +103,13 @@ void tidy_inheritance() {
   pthread_atfork(nullptr, nullptr, restore_in_child);
 }
 
+void hold_signals(bool yes) {
+  sigset_t ours;
+  sigemptyset(&ours);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&ours, number);
+  pthread_sigmask(yes ? SIG_BLOCK : SIG_UNBLOCK, &ours, nullptr);
+}
+
 rlimit inherited_descriptor_limit() {
   rlimit limit = g_inherited_nofile;
   if (g_daemon == 0) getrlimit(RLIMIT_NOFILE, &limit);

@@ -25,4 +25,8 @@ std::uint64_t descriptor_limit();
 // How many it has open, or a few more, while none has a large number.
 std::uint64_t descriptors_in_use();
 
+// Whether the signals that end or upgrade the daemon wait. Between two programs nobody would hear them, and the default
+// is to die.
+void hold_signals(bool yes);
+
 }  // namespace runwire

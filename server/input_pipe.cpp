@@ -60,6 +60,11 @@ std::string InputPipe::unsent() const {
   return under_way_->bytes.substr(under_way_->bytes.size() - left) + waiting_;
 }
 
+std::size_t InputPipe::untold() const {
+  if (under_way_ == nullptr || tells_end_) return 0;
+  return under_way_->bytes.size() - uv_stream_get_write_queue_size(as_stream(pipe_.get()));
+}
+
 // How many bytes are out of our hands.
 std::size_t InputPipe::put_now(std::string_view bytes) {
   uv_buf_t view = uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));

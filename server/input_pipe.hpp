@@ -35,6 +35,7 @@ class InputPipe {
   // For a program that goes on with the same pipe in this one's place.
   int descriptor() const;      // -1: none, or not any more
   std::string unsent() const;  // what is not yet in the pipe
+  std::size_t untold() const;  // what is in the pipe, and not yet said to on_taken
   bool is_at_end() const { return at_end_; }
 
  private:

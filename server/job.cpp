@@ -224,6 +224,7 @@ void Job::child_exited(const ChildEnd& end) {
   lingers_since_ms_ = uv_now(store_.loop());
   handed_on_before_exit_ = handed_on_;
   enter(std::max(state_, JobState::lingering));
+  if (listener_ != nullptr) listener_->job_exited(id_);
   settle(kExit);
   if (state_ == JobState::lingering) linger();
 }
@@ -318,7 +319,9 @@ void Job::arm_deadlines(std::uint64_t timeout_in_ms) {
   }
   if (is_limit(terms_.idle_ms)) {
     idle_timer_ = make_timer(store_.loop(), this);
-    uv_timer_start(idle_timer_.get(), deliver<&Job::on_idle>, *terms_.idle_ms, 0);
+    const std::uint64_t quiet = uv_now(store_.loop()) - last_output_ms_;
+    uv_timer_start(idle_timer_.get(), deliver<&Job::on_idle>,
+                   *terms_.idle_ms - std::min(*terms_.idle_ms, quiet), 0);
   }
 }
 

@@ -59,6 +59,8 @@ class JobListener {
  public:
   virtual ~JobListener() = default;
   virtual void job_started(JobId id, pid_t pid) = 0;
+  // It has been reaped; each of its pipes may still hold 1 MiB of what it has written.
+  virtual void job_exited(JobId) {}
   // How many bytes of an output that is handed on may come now; 0: none, until resume_output().
   virtual std::size_t output_room(JobId id, StdStream stream) = 0;
   virtual void job_output(JobId id, StdStream stream, std::string_view bytes) = 0;

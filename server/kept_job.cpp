@@ -135,6 +135,7 @@ void KeptJob::hand_over(Job& job, HandedJob& handed) const {
     add_request(*request, handed.start, handed.words);
   else
     handed.running = job.running();
+  handed.input_owed += job.input().untold();
   if (!handed.running) handed.early_input = job.input().unsent();
 }
 
@@ -144,6 +145,13 @@ void KeptJob::job_started(JobId, pid_t pid) {
   pid_ = pid;
   request_memory_.give_back(request_memory_.held());
   tell_followers([](JobFollower& follower) { follower.job_started(); });
+}
+
+// The rest is bounded, and must not wait for a reader who may never come.
+void KeptJob::job_exited(JobId) {
+  if (!order_.keep_ms) return;
+  out_.widen(kRecordBytes);
+  err_.widen(kRecordBytes);
 }
 
 std::size_t KeptJob::output_room(JobId, StdStream stream) {
@@ -241,10 +249,11 @@ bool KeptJob::is_too_slow(Following& following, StdStream stream) const {
 
 // Whether somebody else has all there is, and would take more.
 bool KeptJob::is_awaited(const JobFollower& holder, StdStream stream) const {
-  return std::any_of(followers_.begin(), followers_.end(), [&holder, stream](const Following& other) {
+  const std::uint64_t held_at = holder.cursor(stream)->acknowledged();
+  return std::any_of(followers_.begin(), followers_.end(), [&, stream](const Following& other) {
     const RecordCursor* cursor = other.who->cursor(stream);
     return other.who != &holder && cursor != nullptr && cursor->is_at_end() &&
-           cursor->acknowledged() == cursor->place();
+           cursor->acknowledged() > held_at;
   });
 }
 

@@ -116,6 +116,7 @@ class KeptJob final : private JobListener {
   };
 
   void job_started(JobId id, pid_t pid) override;
+  void job_exited(JobId id) override;
   std::size_t output_room(JobId id, StdStream stream) override;
   void job_output(JobId id, StdStream stream, std::string_view bytes) override;
   void input_taken(JobId id, std::size_t bytes) override;

@@ -72,14 +72,20 @@ std::size_t OutputRecord::room() {
   return room;
 }
 
+void OutputRecord::widen(std::uint64_t bytes) {
+  capacity_ += bytes;
+  reconsider();
+}
+
 // Bytes are given up as late as can be, for whoever attaches then. Where memory is what lacks, disk comes first.
 std::size_t OutputRecord::find_room() {
-  if (held() == capacity_) release();
+  if (held() >= capacity_) release();
   if (memory_room() == 0) {
     page_out();
     if (!is_writing_) release();
   }
-  return static_cast<std::size_t>(std::min<std::uint64_t>(capacity_ - held(), memory_room()));
+  return static_cast<std::size_t>(
+      std::min<std::uint64_t>(capacity_ - std::min(capacity_, held()), memory_room()));
 }
 
 // What lies in the oldest block and is not needed any more.

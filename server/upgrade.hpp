@@ -49,6 +49,7 @@ class Upgrade {
   const Steps steps_;
   State state_ = State::idle;
   bool has_hurried_ = false;
+  bool holds_signals_ = false;
   std::uint64_t gathers_since_ms_ = 0;  // loop time
   Handle<uv_timer_t> timer_;
 };

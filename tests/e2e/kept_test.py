@@ -177,6 +177,31 @@ class Outliving(KeptCase):
         self.assertEqual(len(results), 3)
 
 
+class Unread(KeptCase):
+    def test_a_command_that_was_ended_is_over_though_nobody_reads_it(self):
+        """promise 65"""
+        connection = self.client()
+        self.keep(connection, "yes", "yes", timeout_ms=1)
+        connection.close()
+        connection = self.client()
+        until(lambda: self.jobs(connection)[0]["state"] == "finished", "the command to be over")
+        connection.tell("forget", id="yes")
+        self.assertEqual(connection.receive()[0]["type"], "forgotten")
+
+    def test_a_command_that_has_ended_is_over_though_its_last_bytes_are_in_the_pipe(self):
+        """promise 65"""
+        size = MIB + 10000
+        connection = self.client()
+        self.keep(connection, "last", f"head -c {size} /dev/zero; exit 5")
+        connection.close()
+        connection = self.client()
+        until(lambda: self.jobs(connection)[0]["state"] == "finished", "the command to be over")
+        self.assertEqual(self.attach(connection, "last", stdout=0, stderr=0)["kept"]["stdout"], size)
+        record, out, _ = self.collect(connection)
+        self.assertEqual(record["code"], 5)
+        self.assertEqual(len(out), size)
+
+
 class Once(KeptCase):
     def count_runs(self):
         return os.path.join(self.daemon.directory, "runs")

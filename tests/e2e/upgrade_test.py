@@ -13,7 +13,7 @@ import unittest
 
 import process
 from daemon import program, until
-from session_case import KIB, PREFACE, SessionCase, message
+from session_case import KIB, MIB, PREFACE, SessionCase, message
 from session_client import Session
 
 HOUR_MS = 3600 * 1000
@@ -101,6 +101,40 @@ class GoesOn(UpgradeCase):
             command.write(b"and the rest", eof=True)
             command.tell("signal", signal="CONT")
             self.assertEqual(bytes(command.wait().stdout), data + b"and the rest")
+
+    def test_credit_for_input_goes_on_however_often(self):
+        """promise 67: of each write under way at an upgrade something is in the pipe, and not yet told."""
+        bell = self.bell()
+        self.keep(f"for i in 1 2 3 4; do dd bs=65536 count=1 iflag=fullblock of=/dev/null 2> /dev/null; echo > {bell}; "
+                  "kill -STOP $$; done; cat | wc -c", "a", stdin=True)  # fmt: skip
+        with Session(self.daemon.unix) as session:
+            pid = session.attach("a").pid
+        total = 4 * MIB
+        for _ in range(4):
+            with Session(self.daemon.unix) as session:
+                command = session.attach("a")
+                sent = command.kept["stdin"]
+                command.write(bytes(command.kept["window"]))
+                bell.wait()
+                until(lambda: process.state(pid) == "T", "the command to stop")
+            self.upgrade()
+            os.kill(pid, signal.SIGCONT)
+        with Session(self.daemon.unix) as session:
+            command = session.attach("a")
+            sent = command.kept["stdin"]
+            command.write(bytes(total - sent), eof=True)
+            self.assertEqual(int(command.wait().stdout), total - 4 * 65536)
+
+    def test_signals_meanwhile_are_heard_by_one_of_the_two(self):
+        """promise 67"""
+        pid = self.keep("exec sleep 1000", "a")
+        for _ in range(20):
+            self.daemon.popen.send_signal(signal.SIGUSR2)
+            self.assert_serves(self.daemon.tcp)
+        self.assertTrue(process.is_alive(pid))
+        self.daemon.popen.send_signal(signal.SIGUSR2)
+        self.daemon.terminate()
+        self.daemon.expect_clean_end()
 
     def test_output_that_was_spilled_comes_whole(self):
         """promise 67"""
