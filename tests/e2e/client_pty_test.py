@@ -1,75 +1,16 @@
 """`runwire -t` with a terminal at both ends: what passes between them, and that ours is as it was afterwards."""
 
-import contextlib
-import fcntl
 import os
-import select
 import signal
-import struct
 import subprocess
-import termios
 
 import process
 from client import environment, program, runwire
 from daemon import DaemonCase, until
 from plain import DEADLINE_S
+from terminal import Terminal
 
-CTRL_C, CTRL_Z = b"\x03", b"\x1a"
-LOCAL_MODES = 3  # of what tcgetattr() gives
-
-
-class Terminal:
-    """A terminal that the test plays, and a runwire that runs in its foreground."""
-
-    def __init__(self, *words, rows=33, cols=99, binary=None, **variables):
-        self.master, self.slave = os.openpty()
-        self.resize(rows, cols)
-        self.before = self.modes()
-        self.shown = b""
-        self.popen = subprocess.Popen(
-            [binary or program(), *words], stdin=self.slave, stdout=self.slave, stderr=self.slave,
-            env=environment(TERM="vt220", **variables), start_new_session=True, preexec_fn=self.take,
-        )  # fmt: skip
-
-    def take(self):
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the test was started by nohup(1)
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-    def close(self):
-        with contextlib.suppress(ProcessLookupError):
-            self.popen.kill()
-        self.popen.wait()
-        os.close(self.master)
-        os.close(self.slave)
-
-    def modes(self):
-        return termios.tcgetattr(self.slave)
-
-    def is_raw(self):
-        return not self.modes()[LOCAL_MODES] & (termios.ICANON | termios.ECHO | termios.ISIG)
-
-    def resize(self, rows, cols):
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
-
-    def type(self, text):
-        os.write(self.master, text)
-
-    def read(self, timeout):
-        if select.select([self.master], [], [], timeout)[0]:
-            self.shown += os.read(self.master, 1 << 16)
-
-    def wait_shown(self, text):
-        def is_shown():
-            self.read(0.005)
-            return text in self.shown
-
-        until(is_shown, f"{text} on the terminal, not only {self.shown}")
-
-    def wait(self):
-        """The exit status. What is written must be read, or runwire would wait."""
-        until(lambda: self.read(0.005) or self.popen.poll() is not None, "runwire to end")
-        self.read(0)
-        return self.popen.returncode
+CTRL_C = b"\x03"
 
 
 class ClientPty(DaemonCase):
@@ -82,9 +23,9 @@ class ClientPty(DaemonCase):
         self.addCleanup(terminal.close)
         return terminal
 
-    def running(self, line, *options):
-        """A command at the terminal that has said that it is there."""
-        terminal = self.terminal("-t", *options, self.daemon.unix, "echo st''arted; " + line)
+    def running(self, line, *options, traps=""):
+        """A command at the terminal that has said that it is there, after it has set these traps."""
+        terminal = self.terminal("-t", *options, self.daemon.unix, f"{traps} echo st''arted; {line}")
         terminal.wait_shown(b"started\r\n")
         self.assertTrue(terminal.is_raw())
         return terminal
@@ -99,7 +40,7 @@ class ClientPty(DaemonCase):
         self.assert_restored(terminal)
 
     def test_every_key_goes_there_and_the_echo_is_that_of_there(self):
-        terminal = self.running("trap 'echo caught' INT; read x; read y; echo got $y")
+        terminal = self.running("read x; read y; echo got $y", traps="trap 'echo caught' INT;")
         terminal.type(CTRL_C)
         terminal.wait_shown(b"^Ccaught\r\n")
         terminal.type(b"a\rb\r")
@@ -108,7 +49,7 @@ class ClientPty(DaemonCase):
         self.assert_restored(terminal)
 
     def test_a_change_of_size_is_passed_on(self):
-        terminal = self.running("trap 'stty size; exit 4' WINCH; while :; do read x; done")
+        terminal = self.running("while :; do read x; done", traps="trap 'stty size; exit 4' WINCH;")
         terminal.resize(44, 111)
         self.assertEqual(terminal.wait(), 4)
         self.assertTrue(terminal.shown.endswith(b"44 111\r\n"), terminal.shown)
@@ -136,7 +77,8 @@ class ClientPty(DaemonCase):
     def test_it_is_restored_when_signals_end_runwire(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number):
-                terminal = self.running("n=0; trap 'n=$((n+1)); echo caught $n' TERM INT; while :; do read x; done")
+                traps = "n=0; trap 'n=$((n+1)); echo caught $n' TERM INT;"
+                terminal = self.running("while :; do read x; done", traps=traps)
                 for shown in (b"caught 1", b"caught 2"):
                     terminal.popen.send_signal(number)
                     terminal.wait_shown(shown)
@@ -184,7 +126,7 @@ class ClientPty(DaemonCase):
         self.assertTrue(done.stdout.endswith(b"over\r\n"), done.stdout)
 
     def test_a_command_without_stdin_leaves_our_terminal_alone(self):
-        terminal = self.terminal("-n", "-t", self.daemon.unix, "echo st''arted; trap 'exit 3' TERM; while :; do read x; done")
+        terminal = self.terminal("-n", "-t", self.daemon.unix, "trap 'exit 3' TERM; echo st''arted; while :; do read x; done")
         terminal.wait_shown(b"started")
         self.assert_restored(terminal)
         terminal.popen.send_signal(signal.SIGTERM)
