@@ -174,6 +174,11 @@ Status read_variables(const Flags& flags, const Environment& environment, Comman
   return Ok{};
 }
 
+TerminalWish terminal_wish(const Flags& flags) {
+  if (flags.terminal == 0 || flags.no_terminal) return TerminalWish::never;
+  return flags.terminal > 1 ? TerminalWish::always : TerminalWish::as_here;
+}
+
 Status read_flags(const Flags& flags, const Environment& environment, CommandRequest& request) {
   RUNWIRE_TRY(read_times(flags, request));
   RUNWIRE_TRY(read_keeping(flags, request));
@@ -188,7 +193,9 @@ Status read_flags(const Flags& flags, const Environment& environment, CommandReq
   request.status_file = flags.status_file.value_or("");
   request.encoding = flags.encoding.value_or("");
   request.clear_env = flags.clear_env;
-  request.forwards_stdin = !flags.no_stdin && !flags.detach;
+  request.terminal = terminal_wish(flags);
+  const bool is_for_nobody = flags.detach && request.terminal == TerminalWish::never;
+  request.forwards_stdin = !flags.no_stdin && !is_for_nobody;
   request.json = flags.json;
   request.verbose = flags.verbose;
   request.quiet = flags.quiet;
@@ -243,8 +250,6 @@ Result<Invocation> read_request(const Flags& flags, std::span<const std::string>
   if (flags.plain) RUNWIRE_TRY(check_plain(flags, *destination));
   set_destination(invocation.request, *destination);
   RUNWIRE_TRY(read_flags(flags, environment, invocation.request));
-  if (flags.terminal > 0 && !flags.no_terminal)
-    invocation.request.terminal = flags.terminal > 1 ? TerminalWish::always : TerminalWish::as_here;
   if (words.size() > 1) RUNWIRE_TRY(read_command(words.subspan(1), invocation));
   if (invocation.task == Invocation::prompt && invocation.request.terminal != TerminalWish::never)
     ask_for_login(invocation);

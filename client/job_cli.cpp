@@ -29,13 +29,14 @@ std::string_view name_of(JobVerb verb) {
 
 struct Flags {
   bool help = false, verbose = false, quiet = false, json = false;
-  bool input = false, tail = false, follow = false;
+  bool input = false, terminal = false, tail = false, follow = false;
   std::optional<std::string> connect_timeout, status_file, encoding, signal;
 };
 
 void declare_of_one_verb(CLI::App& app, Flags& flags, JobVerb verb) {
   if (verb == JobVerb::attach) {
     app.add_flag("-i,--stdin", flags.input);
+    app.add_flag("-t,--terminal", flags.terminal);
     app.add_flag("--tail", flags.tail);
   }
   if (verb == JobVerb::logs) app.add_flag("-f,--follow", flags.follow);
@@ -118,7 +119,8 @@ Status read_flags(const Flags& flags, Invocation& invocation) {
   invocation.job.signal = *signal;
   invocation.job.from_now = flags.tail;
   invocation.job.goes_on = flags.follow;
-  request.forwards_stdin = flags.input;
+  request.forwards_stdin = flags.input || flags.terminal;
+  if (flags.terminal) request.terminal = TerminalWish::as_here;
   request.status_file = flags.status_file.value_or("");
   request.encoding = flags.encoding.value_or("");
   request.json = flags.json;
@@ -171,6 +173,8 @@ COMMAND...`, which prints their ID, and of `runwire --keep HOST COMMAND...`.
   runwire rm HOST ID...     forgets those that have ended, with their output
 
   -i, --stdin          attach: its stdin is ours from here on (it gets none)
+  -t, --terminal       attach: it is at a terminal, which is ours from here on:
+                       -i, its last screen, our size; `~.` detaches (no)
   --tail               attach: only what it writes from now on (all)
   -f, --follow         logs: until it ends
   -s, --signal NAME    kill: send its process group this signal, and no more

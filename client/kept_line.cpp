@@ -116,7 +116,8 @@ Error KeptLine::detached() const {
 }
 
 std::string KeptLine::command_line(const char* verb) const {
-  return std::string("runwire ") + verb + " " + request_.host + " " + id_;
+  const bool is_at_terminal = request_.terminal != TerminalWish::never && verb == std::string_view("attach");
+  return std::string("runwire ") + verb + (is_at_terminal ? " -t " : " ") + request_.host + " " + id_;
 }
 
 // One line, which the next one of ours, or the command's, takes the place of.

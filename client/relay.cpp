@@ -10,6 +10,7 @@
 #include "client/command_start.hpp"
 #include "client/encoding.hpp"
 #include "client/kept_line.hpp"
+#include "client/last_screen.hpp"
 #include "client/output.hpp"
 #include "client/random_id.hpp"
 #include "client/relay_ending.hpp"
@@ -63,6 +64,7 @@ RelayEnding relay_over(Session& session, const CommandRequest& request, const Er
                        Encoding* encoding, Signals* signals) {
   std::optional<TerminalMode> terminal;  // dies before the signals do, which may not find it raw
   auto options = relay_options(request, encoding, signals);
+  options.forwards_stdin = request.forwards_stdin && !request.detaches;
   options.ends_session = true;
   options.server = to_string(request.address);
   options.until = errand.until;
@@ -73,7 +75,8 @@ RelayEnding relay_over(Session& session, const CommandRequest& request, const Er
       request.keep_ms.value_or(std::chrono::milliseconds(kUsualKeep).count()));
   KeptLine line(request, id_of(errand), patience, signals == nullptr ? -1 : signals->fd());
   options.line = &line;
-  options.asks = ::isatty(STDIN_FILENO) == 1;
+  options.obeys_escape = terminal && terminal->is_raw();
+  options.asks = ::isatty(STDIN_FILENO) == 1 && !options.obeys_escape;
   return StdioRelay(session, errand.opening, options).run(errand.payload);
 }
 
@@ -102,6 +105,14 @@ RelayEnding run(const CommandRequest& request, const MakeErrand& make) {
   return encoding ? relay_encoded(request, make, &*encoding) : failed(encoding.error());
 }
 
+// Nobody need look at a terminal, which neither fills a disk nor stands still then. Where a program reads what comes, it is
+// to have all of it.
+void give_terminal(const CommandRequest& request, Start& start) {
+  start.pty = pty_wish();
+  const bool is_for_people = request.detaches || ::isatty(STDIN_FILENO) == 1;
+  if (request.keep_ms && is_for_people) start.full = Full::drop;
+}
+
 Result<Errand> errand_of(const CommandRequest& request, const std::string& id, Encoding* encoding) {
   auto command = prepare_start(request, request.words, id, encoding);
   if (!command) return command.error();
@@ -109,7 +120,8 @@ Result<Errand> errand_of(const CommandRequest& request, const std::string& id, E
   errand.payload = std::move(command->payload);
   errand.is_kept = request.keep_ms.has_value();
   const bool gets_terminal = wants_terminal(request);
-  if (gets_terminal) command->start.pty = pty_wish();
+  if (gets_terminal) give_terminal(request, command->start);
+  if (request.detaches && !gets_terminal) command->start.takes_stdin = false;
   errand.has_terminal = gets_terminal && !request.detaches;
   errand.opening = std::move(command->start);
   if (!request.detaches) return errand;
@@ -118,12 +130,19 @@ Result<Errand> errand_of(const CommandRequest& request, const std::string& id, E
   return errand;
 }
 
-Errand errand_of(const JobRequest& job) {
+Result<Errand> errand_of(const CommandRequest& request, const JobRequest& job) {
   Attach attach;
   attach.id = job.ids.at(0);
   attach.wants_output = job.verb != JobVerb::wait;
-  if (attach.wants_output && !job.from_now) attach.stdout_off = attach.stderr_off = 0;
   Errand errand;
+  errand.has_terminal = wants_terminal(request);
+  if (errand.has_terminal && !job.from_now) {
+    const auto place = find_last_screen(request, attach.id);
+    RUNWIRE_TRY(place);
+    attach.stdout_off = *place;
+  } else if (attach.wants_output && !job.from_now) {
+    attach.stdout_off = attach.stderr_off = 0;
+  }
   errand.opening = std::move(attach);
   errand.is_kept = true;
   errand.obeys_signals = job.verb == JobVerb::attach;
@@ -193,7 +212,7 @@ int run_command(const CommandRequest& request) {
 }
 
 int follow_command(const CommandRequest& request, const JobRequest& job) {
-  const auto make = [&](Encoding*) { return Result<Errand>(errand_of(job)); };
+  const auto make = [&](Encoding*) { return errand_of(request, job); };
   if (job.verb == JobVerb::logs) return conclude(request, make, status_of_logs);
   return conclude(request, make, [](const RelayEnding& ending) { return exit_status_of(ending); });
 }

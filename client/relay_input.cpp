@@ -14,12 +14,14 @@ Status RelayInput::read(std::size_t size) {
   const bool was_closed = moved.error == EBADF;  // from the start: there is nothing to be read
   if (moved.error != 0 && !was_closed)
     return Error{Errc::io, std::string("stdin: ") + std::strerror(moved.error)};
-  const std::string_view bytes(buffer_.get(), moved.bytes);
+  std::string_view bytes(buffer_.get(), moved.bytes);
   has_ended_ = bytes.empty();
+  std::string passed;
+  if (escape_) bytes = passed = has_ended_ ? escape_->finish() : escape_->pass(bytes);
   if (encoding_ == nullptr)
     held_ += bytes;
   else
-    held_ += has_ended_ ? encoding_->in.finish() : encoding_->in.convert(bytes);
+    held_ += encoding_->in.convert(bytes) + (has_ended_ ? encoding_->in.finish() : "");
   return Ok{};
 }
 

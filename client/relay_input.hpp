@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "client/encoding.hpp"
+#include "client/escape.hpp"
 #include "client/shared_descriptor.hpp"
 #include "proto/result.hpp"
 
@@ -16,8 +18,10 @@ namespace runwire {
 
 class RelayInput {
  public:
-  // `encoding`: null: bytes pass untouched. It outlives this.
-  RelayInput(int fd, Encoding* encoding) : in_(fd), encoding_(encoding) {}
+  // `encoding`: null: bytes pass untouched. It outlives this. `obeys_escape`: somebody types, who can say that he leaves.
+  RelayInput(int fd, Encoding* encoding, bool obeys_escape = false) : in_(fd), encoding_(encoding) {
+    if (obeys_escape) escape_.emplace();
+  }
 
   int fd() const { return in_.fd(); }
 
@@ -27,6 +31,7 @@ class RelayInput {
 
   // Nothing comes behind what is held.
   bool has_ended() const { return has_ended_; }
+  bool leaves() const { return escape_ && escape_->leaves(); }
 
   // What is held from this place in the command's stdin on. Where nothing is held, what is read next belongs there.
   // REQUIRES: what lies there was not forgotten. The view is valid until the next call of another.
@@ -36,6 +41,7 @@ class RelayInput {
  private:
   SharedDescriptor in_;
   Encoding* encoding_;
+  std::optional<Escape> escape_;
   std::unique_ptr<char[]> buffer_;
   std::string held_;
   std::uint64_t held_from_ = 0;

@@ -16,8 +16,12 @@ constexpr std::size_t kUnsentBytes = std::size_t{64}
                                      << 10;    // what waits for the server before stdin waits, too
 constexpr int kInterruptsToGiveUp = 3;         // as docker has it
 constexpr std::chrono::seconds kTimeToEnd{1};  // for the command, between its signal and our leaving
+constexpr std::chrono::milliseconds kTimeToRedraw{100};  // for a program that is told of another size
 constexpr int kStandstillMs =
     2000;  // after a failure: how long a reader may take nothing of what is left for it
+
+// Of two times for poll(2), of which -1 is never.
+int sooner(int one, int other) { return one < 0 || other < 0 ? std::max(one, other) : std::min(one, other); }
 
 }  // namespace
 
@@ -27,7 +31,7 @@ StdioRelay::StdioRelay(Session& session, Opening opening, const Options& options
       options_(options),
       command_(std::visit([](const auto& first) { return SessionCommand(first, kOutputWindow); }, opening_)),
       output_(options.output),
-      input_(options.in_fd, options.output.encoding) {}
+      input_(options.in_fd, options.output.encoding, options.obeys_escape) {}
 
 RelayEnding StdioRelay::run(std::string_view payload) {
   ending_.was_relayed = true;
@@ -73,6 +77,7 @@ Status StdioRelay::talk() {
   if (milliseconds_to_leave() == 0) return leave();
   RUNWIRE_TRY(greet());
   if (is_over()) return Ok{};
+  RUNWIRE_TRY(tell_size_if_due());
   RUNWIRE_TRY(send_stdin());
   RUNWIRE_TRY(of_session(session_.flush()));
   Watched watched = watch();
@@ -98,6 +103,7 @@ Status StdioRelay::await_line() {
   if (n < 0) return Ok{};
   RUNWIRE_TRY(obey_signals());
   RUNWIRE_TRY(look_after_output(watched));
+  if (watched[kIn].revents != 0) RUNWIRE_TRY(forward_stdin());
   if (!has_room || is_over()) return Ok{};
   const Status tried = options_.line->try_again(session_);
   return tried ? tried : conclude(tried.error());
@@ -210,12 +216,17 @@ Status StdioRelay::found() {
   options_.line->found();
   for (const StdStream stream : {StdStream::out, StdStream::err})
     if (command_.is_stopped(stream)) RUNWIRE_TRY(send(Stop{command_.id(), stream}));
-  if (was_lost_) RUNWIRE_TRY(tell_size());
+  if (was_lost_)
+    RUNWIRE_TRY(tell_size());
+  else if (std::holds_alternative<Attach>(opening_))
+    RUNWIRE_TRY(have_it_redrawn());
   for (const int number : std::exchange(signals_to_send_, {})) RUNWIRE_TRY(forward(number));
   return Ok{};
 }
 
+// Who looks at a screen wants the last of it, and the next picture has no hole.
 Status StdioRelay::take_gap(const Gap& gap, std::string_view json) {
+  if (is_at_terminal()) return settle(StdStream::out, output_.tell(json));
   ending_.has_gaps = true;
   output_.say("bytes " + std::to_string(gap.from) + " to " + std::to_string(gap.to - 1) + " of " +
               std::string(name_of(gap.stream)) + " are lost: the server has given them up");
@@ -269,6 +280,21 @@ Status StdioRelay::tell_size() {
   return size && can_talk() ? send(Resize{command_.id(), *size}) : Status(Ok{});
 }
 
+Status StdioRelay::tell_size_if_due() {
+  if (milliseconds_to_tell_size() != 0 || !can_talk()) return Ok{};
+  size_due_.reset();
+  return tell_size();
+}
+
+// Programs draw their picture anew when the size changes, and not for the one that they have already.
+Status StdioRelay::have_it_redrawn() {
+  auto size = is_at_terminal() ? window_size() : std::nullopt;
+  if (!size) return Ok{};
+  size->rows = size->rows > 1 ? size->rows - 1 : size->rows + 1;
+  size_due_ = Session::Clock::now() + kTimeToRedraw;
+  return send(Resize{command_.id(), *size});
+}
+
 Status StdioRelay::obey(int number) {
   const bool about_terminal = number == SIGWINCH || number == SIGTSTP || number == SIGCONT;
   if (about_terminal && options_.terminal != nullptr) return obey_terminal(number);
@@ -299,9 +325,21 @@ Status StdioRelay::obey_of_kept(int number) {
     output_.say("once more detaches, and the command goes on");
   if (meaning == InterruptMeaning::interrupt) return forward(number);
   interrupts_in_a_row_ = 0;
-  if (meaning == InterruptMeaning::nothing) return Ok{};
+  return meaning == InterruptMeaning::nothing ? Status(Ok{}) : detach();
+}
+
+Status StdioRelay::detach() {
+  if (options_.terminal != nullptr && options_.line->is_up()) options_.terminal->begin_line();
   ending_.was_interrupted = true;
   return conclude(options_.line->detached());
+}
+
+// What was typed before is still meant. Whether it can be said now changes nothing.
+Status StdioRelay::detach_by_escape() {
+  (void)send_stdin();
+  if (size_due_) (void)tell_size();
+  if (options_.line->is_up()) (void)session_.flush();
+  return detach();
 }
 
 Status StdioRelay::forward(int number) {
@@ -323,9 +361,15 @@ int StdioRelay::milliseconds_to_leave() const {
   return static_cast<int>(std::max<long long>(left.count(), 0));
 }
 
+int StdioRelay::milliseconds_to_tell_size() const {
+  if (!size_due_) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*size_due_ - Session::Clock::now());
+  return static_cast<int>(std::max<long long>(left.count(), 0));
+}
+
 int StdioRelay::milliseconds_to_wake() const {
-  const int to_wake = session_.milliseconds_to_wake(), to_leave = milliseconds_to_leave();
-  return to_wake < 0 || to_leave < 0 ? std::max(to_wake, to_leave) : std::min(to_wake, to_leave);
+  const int to_leave = sooner(milliseconds_to_leave(), milliseconds_to_tell_size());
+  return sooner(session_.milliseconds_to_wake(), to_leave);
 }
 
 std::size_t StdioRelay::stdin_room() const {
@@ -339,12 +383,23 @@ std::size_t StdioRelay::stdin_room() const {
 
 // No more than may be sent is read: what is left belongs to whoever reads this stdin next.
 std::size_t StdioRelay::stdin_bytes_wanted() {
+  if (options_.obeys_escape) return keys_wanted();
   const bool has_some = input_.has_ended() || !input_.from(command_.stdin_sent()).empty();
   return has_some ? 0 : stdin_room();
 }
 
+// Of somebody who may want to leave all is read, also what can't be sent now. It must be known where it belongs.
+std::size_t StdioRelay::keys_wanted() {
+  const bool has_place =
+      ending_.was_started || (std::holds_alternative<Start>(opening_) && options_.line->has_met());
+  if (!has_place || input_.has_ended()) return 0;
+  return RelayInput::kMost - std::min(input_.from(command_.stdin_sent()).size(), RelayInput::kMost);
+}
+
 Status StdioRelay::forward_stdin() {
   const Status read = input_.read(stdin_bytes_wanted());
+  if (read && input_.leaves()) return detach_by_escape();
+  if (read && !command_.takes_stdin()) input_.forget_before(UINT64_MAX);
   if (read) return send_stdin();
   const bool goes_on = options_.line != nullptr;
   return Error{

@@ -47,7 +47,8 @@ class StdioRelay {
     // Of a kept command, which is come back to: `session` stands for one connection after another. Null: its end is that
     // of the command. Outlives this.
     KeptLine* line = nullptr;
-    bool asks = false;  // a person at the terminal, what an interrupt is to mean; with `line`
+    bool asks = false;          // a person at the terminal, what an interrupt is to mean; with `line`
+    bool obeys_escape = false;  // in stdin: who types it detaches; with `line` and `terminal`
     bool leaves_without_reader = false;  // of the output; else the command's streams are stopped
   };
   using Opening = std::variant<Start, Attach>;
@@ -70,6 +71,7 @@ class StdioRelay {
   Status lose(const Error& why);
   Status greet();
   Status open();
+  bool is_at_terminal() const { return options_.terminal != nullptr && options_.terminal->is_raw(); }
   Status conclude(const Error& error);
   template <class Message> Status send(const Message& message, std::string_view payload = {});
   Status of_session(Status status);
@@ -90,14 +92,20 @@ class StdioRelay {
   Status obey(int number);
   Status obey_terminal(int number);
   Status tell_size();
+  Status tell_size_if_due();
+  Status have_it_redrawn();
   Status obey_of_kept(int number);
+  Status detach();
+  Status detach_by_escape();
   Status forward(int number);
   Error leave();
   int milliseconds_to_leave() const;
+  int milliseconds_to_tell_size() const;
   int milliseconds_to_wake() const;
   Status forward_stdin();
   std::size_t stdin_room() const;
   std::size_t stdin_bytes_wanted();
+  std::size_t keys_wanted();
   Status send_stdin();
   Status look_after(StdStream stream, const pollfd& seen);
   Status look_after_output(const Watched& watched);
@@ -122,6 +130,7 @@ class StdioRelay {
   int interrupts_in_a_row_ = 0;
   int leaving_signal_ = 0;  // which had us leave; 0: none yet
   Session::Clock::time_point leave_by_;
+  std::optional<Session::Clock::time_point> size_due_;  // the command has been told another one
   RelayEnding ending_;
 };
 

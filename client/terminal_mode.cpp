@@ -6,6 +6,8 @@
 
 #include <cstdlib>
 
+#include "client/output.hpp"
+
 namespace runwire {
 namespace {
 
@@ -36,6 +38,12 @@ TerminalMode::TerminalMode(int fd) {
 TerminalMode::~TerminalMode() {
   restore();
   g_terminal = -1;
+}
+
+bool TerminalMode::is_raw() const { return g_terminal >= 0; }
+
+void TerminalMode::begin_line() {
+  if (g_terminal >= 0) (void)write_fully(g_terminal, "\r\n", "terminal");
 }
 
 void TerminalMode::stop_program() {

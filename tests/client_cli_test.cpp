@@ -313,6 +313,13 @@ TEST_CASE("cli: --keep is for an hour unless it says how long, and never takes t
   CHECK(complaint({"--keep", "h"}).starts_with("--keep is about one command; give it a COMMAND"));
 }
 
+TEST_CASE("cli: at a terminal --detach gives stdin, for somebody who attaches, unless -n does not") {
+  CHECK(request_of({"-d", "-t", "h", "ls"}).forwards_stdin);
+  CHECK(request_of({"-d", "-t", "h"}).words.line == request_of({"-t", "h"}).words.line);
+  CHECK(!request_of({"-d", "-t", "-n", "h", "ls"}).forwards_stdin);
+  CHECK(!request_of({"-d", "-t", "-T", "h", "ls"}).forwards_stdin);
+}
+
 TEST_CASE("cli: --detach keeps for an hour unless --keep says how long, and gives no stdin") {
   const CommandRequest request = request_of({"-d", "h", "ls"});
   CHECK(request.detaches);

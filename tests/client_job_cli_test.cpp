@@ -85,6 +85,9 @@ TEST_CASE("job cli: options stand anywhere before a --") {
 TEST_CASE("job cli: each verb has options of its own") {
   CHECK(!parsed({"attach", "h", "k"}).request.forwards_stdin);
   CHECK(parsed({"attach", "-i", "h", "k"}).request.forwards_stdin);
+  CHECK(parsed({"attach", "h", "k"}).request.terminal == TerminalWish::never);
+  CHECK(parsed({"attach", "-t", "h", "k"}).request.terminal == TerminalWish::as_here);
+  CHECK(parsed({"attach", "-t", "h", "k"}).request.forwards_stdin);
   CHECK(!parsed({"attach", "h", "k"}).job.from_now);
   CHECK(parsed({"attach", "--tail", "h", "k"}).job.from_now);
   CHECK(parsed({"logs", "-f", "h", "k"}).job.goes_on);
@@ -93,6 +96,7 @@ TEST_CASE("job cli: each verb has options of its own") {
   CHECK(contains(complaint({"ps", "-f"}), "ps: "));
   CHECK(complaint({"ps", "-f"}).ends_with("; `runwire ps -h` shows the usage"));
   CHECK(complaint({"logs", "-i", "h", "k"}) != "");
+  CHECK(complaint({"logs", "-t", "h", "k"}) != "");
   CHECK(complaint({"-w", "/", "attach", "h", "k"}) != "");
 }
 

@@ -65,3 +65,24 @@ TEST_CASE("relay input: what cannot be read is an error, and a closed stdin has 
   CHECK(closed.read(1).ok());
   CHECK(closed.has_ended());
 }
+
+TEST_CASE("relay input: what is typed before an escape passes, and only who obeys one leaves") {
+  for (const bool obeys_escape : {true, false}) {
+    const Input pipe("a\r~.b");
+    RelayInput input(pipe.read_end.get(), nullptr, obeys_escape);
+    REQUIRE(input.read(RelayInput::kMost).ok());
+    CHECK(input.leaves() == obeys_escape);
+    CHECK(input.from(0) == (obeys_escape ? "a\r" : "a\r~.b"));
+  }
+}
+
+TEST_CASE("relay input: a ~ that is typed last of all passes with the end") {
+  const Input pipe("~");
+  RelayInput input(pipe.read_end.get(), nullptr, true);
+  REQUIRE(input.read(8).ok());
+  CHECK(input.from(0).empty());
+  CHECK(!input.has_ended());
+  REQUIRE(input.read(8).ok());
+  CHECK(input.has_ended());
+  CHECK(input.from(0) == "~");
+}

@@ -1,0 +1,19 @@
+// The last screenful of what a kept command has written at its terminal: all that somebody who comes back wants to see.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "client/command_request.hpp"
+#include "proto/result.hpp"
+
+namespace runwire {
+
+inline constexpr std::uint64_t kScreenBytes = 16 << 10;  // with its colours and the ways of its cursor
+
+// Where it begins in the command's stdout. Asks the server, over a connection of its own. Absent: the server does not tell;
+// whoever follows the command then is told why. ERRORS: those of connecting.
+Result<std::optional<std::uint64_t>> find_last_screen(const CommandRequest& request, const std::string& id);
+
+}  // namespace runwire

@@ -1,0 +1,166 @@
+"""`runwire --keep -t` and `runwire attach -t` with a terminal at both ends: leaving it, and coming back."""
+
+import os
+import re
+
+from client import runwire
+from daemon import DaemonCase, until
+from terminal import Terminal
+
+LEAVE, CTRL_C = b"~.", b"\x03"
+
+
+class ClientKeptPty(DaemonCase):
+    def setUp(self):
+        super().setUp()
+        self.daemon = self.start()
+
+    def terminal(self, *words, **how):
+        terminal = Terminal(*words, **how)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def kept(self, line, traps=""):
+        """A kept command at the terminal that has said that it is there, after it has set these traps."""
+        terminal = self.terminal("--keep", "-t", self.daemon.unix, f"{traps} echo st''arted; {line}")
+        terminal.wait_shown(b"started\r\n")
+        self.assertTrue(terminal.is_raw())
+        return terminal
+
+    def leave(self, terminal, typed=LEAVE):
+        """The ID of the command that it leaves running."""
+        terminal.type(typed)
+        self.assertEqual(terminal.wait(), 255)
+        self.assert_restored(terminal)
+        return re.search(rb"\r(?:\n|\x1b\[K)runwire: detached, .*`runwire attach -t \S+ ([a-z2-7]{10})`", terminal.shown)[1].decode()
+
+    def detached(self, *words):
+        terminal = self.terminal("-d", "-t", self.daemon.unix, *words)
+        self.assertEqual(terminal.wait(), 0)
+        return terminal.shown.decode().strip()
+
+    def attach(self, ident, *options, **how):
+        return self.terminal("attach", "-t", *options, self.daemon.unix, ident, **how)
+
+    def await_file(self, name):
+        until(lambda: os.path.exists(self.path(name)), f"the command to have made {name}")
+
+    def assert_ends(self, terminal, status):
+        self.assertEqual(terminal.wait(), status)
+        self.assert_restored(terminal)
+
+    def assert_restored(self, terminal):
+        self.assertEqual(terminal.modes(), terminal.before)
+
+    def test_one_leaves_and_comes_back_at_another_terminal_of_another_size(self):
+        first = self.kept("read x; echo got $x; read y; stty size; echo got $y; exit 6")
+        first.type(b"one\r")
+        first.wait_shown(b"got one\r\n")
+        ident = self.leave(first)
+        again = self.attach(ident, rows=44, cols=111)
+        again.wait_shown(b"started\r\none\r\ngot one\r\n")
+        self.assertTrue(again.is_raw())
+        again.resize(50, 120)
+        again.type(b"two\r")
+        again.wait_shown(b"got two\r\n")
+        self.assert_ends(again, 6)
+
+    def test_the_command_is_told_the_size_of_a_terminal_that_comes_back_and_its_changes(self):
+        ident = self.leave(self.kept("while :; do read x; done", traps="trap 'stty size' WINCH;"))
+        again = self.attach(ident, rows=44, cols=111)
+        again.wait_shown(b"\n44 111\r\n")
+        again.resize(50, 120)
+        again.wait_shown(b"\n50 120\r\n")
+        again.type(CTRL_C)
+        self.assert_ends(again, 130)
+
+    def test_a_terminal_of_the_same_size_has_its_picture_drawn_anew(self):
+        ident = self.leave(self.kept("while :; do read x; done", traps="trap 'echo drawn for $(stty size)' WINCH;"))
+        again = self.attach(ident)
+        again.wait_shown(b"drawn for 33 99\r\n")
+        again.type(CTRL_C)
+        self.assert_ends(again, 130)
+
+    def test_only_the_last_screen_is_shown_again(self):
+        first = self.kept("echo top; yes | head -n 30000; echo bottom; read x; exit 3")
+        first.wait_shown(b"bottom\r\n")
+        again = self.attach(self.leave(first))
+        again.wait_shown(b"bottom\r\n")
+        self.assertNotIn(b"top", again.shown)
+        self.assertGreaterEqual(len(again.shown), 16 << 10)
+        again.type(b"\r")
+        self.assert_ends(again, 3)
+
+    def test_with_tail_nothing_is_shown_again(self):
+        again = self.attach(self.leave(self.kept("read x; echo over")), "--tail")
+        again.type(b"\r")
+        self.assert_ends(again, 0)
+        self.assertNotIn(b"started", again.shown)
+        self.assertIn(b"over\r\n", again.shown)
+
+    def test_what_is_typed_before_leaving_still_counts(self):
+        ident = self.leave(self.kept("read x; exit 4"), b"\r" + LEAVE)
+        self.assertEqual(runwire("wait", self.daemon.unix, ident).returncode, 4)
+
+    def test_a_tilde_elsewhere_or_doubled_is_for_the_command(self):
+        terminal = self.kept("read x; read y; echo got $x and $y")
+        terminal.type(b"~~a ~.\rb~.\r")
+        self.assert_ends(terminal, 0)
+        self.assertIn(b"got ~a ~. and b~.\r\n", terminal.shown)
+
+    def test_one_who_would_take_the_command_along_cannot_leave_so(self):
+        terminal = self.terminal("-t", self.daemon.unix, "read x; echo got $x")
+        terminal.type(LEAVE + b"\r")
+        self.assert_ends(terminal, 0)
+        self.assertIn(b"got ~.\r\n", terminal.shown)
+
+    def test_a_command_that_reads_nothing_can_be_left(self):
+        first = self.kept("stty raw -echo; echo raw; exec sleep 1000")
+        first.wait_shown(b"raw")
+        for _ in range(75):  # 300 KiB: beyond the window of stdin and what the terminal there takes
+            first.type(b"\r" * 4096)
+        ident = self.leave(first)
+        self.assertEqual(runwire("kill", self.daemon.unix, ident).returncode, 0)
+
+    def test_a_lost_connection_can_be_left(self):
+        terminal = self.kept("read x")
+        self.daemon.kill()
+        terminal.wait_shown(b"the connection is lost, trying again")
+        self.leave(terminal)
+        self.daemon.end_everything()
+
+    def test_a_terminal_that_is_not_looked_at_holds_up_nothing_and_what_it_missed_is_no_failure(self):
+        terminal = self.kept(f"yes | head -c 8388608; : > {self.path('done')}; read x; echo over; exit 5")
+        self.await_file("done")
+        terminal.type(b"\r")
+        terminal.wait_shown(b"over\r\n")
+        self.assertLess(len(terminal.shown), 8 << 20)
+        self.assert_ends(terminal, 5)
+        self.assertNotIn(b"lost", terminal.shown)
+
+    def test_one_that_began_with_nobody_waits_for_nobody_to_look(self):
+        ident = self.detached(f"yes | head -c 8388608; : > {self.path('done')}; read x; echo got $x; exit 5")
+        self.await_file("done")
+        again = self.attach(ident)
+        again.type(b"word\r")
+        self.assert_ends(again, 5)
+        self.assertIn(b"got word\r\n", again.shown)
+
+    def test_a_login_shell_can_be_detached_from_the_start(self):
+        again = self.attach(self.detached())
+        again.type(b"tty && exit 7\r")
+        self.assert_ends(again, 7)
+        self.assertIn(b"/dev/pts/", again.shown)
+
+    def test_a_program_that_reads_what_a_terminal_shows_gets_all_of_it(self):
+        done = runwire("--keep", "-tt", self.daemon.unix, "yes | head -n 2000000", stdin=b"")
+        self.assertEqual((done.returncode, len(done.stdout), done.stderr), (0, 3 * 2000000, b""))
+
+    def test_where_stdin_is_no_terminal_it_is_that_of_the_command(self):
+        ident = self.detached("read x; exit $x")
+        self.assertEqual(runwire("attach", "-t", self.daemon.unix, ident, stdin=b"9\n").returncode, 9)
+
+    def test_it_is_restored_when_there_is_no_such_command(self):
+        terminal = self.attach("nosuchid")
+        self.assert_ends(terminal, 255)
+        self.assertIn(b"no command there has had the id nosuchid", terminal.shown)
