@@ -8,6 +8,7 @@
 namespace runwire {
 
 Status RelayInput::read(std::size_t size) {
+  if (size == 0) return Ok{};  // which read(2) could not tell from the end
   if (!buffer_) buffer_ = std::make_unique_for_overwrite<char[]>(kMost);
   const auto moved = in_.read_now(buffer_.get(), std::min(size, kMost));
   if (moved.error == EAGAIN) return Ok{};

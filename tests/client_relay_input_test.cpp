@@ -35,6 +35,15 @@ TEST_CASE("relay input: no more is read than is asked for, and the end is known 
   CHECK(input.from(0) == "abcdef");
 }
 
+TEST_CASE("relay input: where there is room for nothing, nothing is read, and that is no end") {
+  const Input pipe("abc");
+  RelayInput input(pipe.read_end.get(), nullptr);
+  REQUIRE(input.read(0).ok());
+  CHECK(!input.has_ended());
+  REQUIRE(input.read(3).ok());
+  CHECK(input.from(0) == "abc");
+}
+
 TEST_CASE("relay input: what is not forgotten can be had again") {
   const Input pipe("abcdef");
   RelayInput input(pipe.read_end.get(), nullptr);
