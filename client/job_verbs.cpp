@@ -43,7 +43,9 @@ std::string describe_refusal(const CommandRequest& request, const std::string& i
   if (error.error == error_name::kUnknown)
     return text + "no command there has had that id; `runwire ps " + request.host +
            "` shows those that are kept";
-  if (error.error == error_name::kExpired) return text + "it has ended, and nothing of it is kept any more";
+  if (error.error == error_name::kExpired)
+    return text + "it has ended, and nothing of it is kept any more; `runwire ps " + request.host +
+           "` lists what is kept";
   return text + error.error + ": " + error.message;
 }
 
@@ -118,12 +120,16 @@ int forget_all(const CommandRequest& request, const std::vector<std::string>& id
   return status;
 }
 
-// It is followed from now on, without its output.
-Status find(Session& session, const CommandRequest& request, const std::string& id) {
+Attach without_output(const std::string& id) {
   Attach attach;
   attach.id = id;
   attach.wants_output = false;
-  RUNWIRE_TRY(session.send(attach));
+  return attach;
+}
+
+// It is followed from now on.
+Status find(Session& session, const CommandRequest& request, const std::string& id) {
+  RUNWIRE_TRY(session.send(without_output(id)));
   const auto event = session.await_event();
   RUNWIRE_TRY(event);
   if (const auto* error = std::get_if<SessionError>(&event->message))
@@ -133,34 +139,51 @@ Status find(Session& session, const CommandRequest& request, const std::string& 
   return Ok{};
 }
 
-// Until its last message. A signal is taken by then.
-Status await_last(Session& session, const CommandRequest& request, const std::string& id) {
+enum class Last { exit, detached, cancelled };
+
+// Until its last message; cancelled: it never had its turn.
+Result<Last> await_last(Session& session, const CommandRequest& request, const std::string& id) {
   for (;;) {
     const auto event = session.await_event();
     if (!event) return with_server(request, event.error());
-    if (std::holds_alternative<Exit>(event->message) || std::holds_alternative<Detached>(event->message))
-      return Ok{};
-    if (const auto* error = std::get_if<SessionError>(&event->message))
-      return Error{Errc::refused, describe_refusal(request, id, error->error)};
+    if (std::holds_alternative<Exit>(event->message)) return Last::exit;
+    if (std::holds_alternative<Detached>(event->message)) return Last::detached;
+    const auto* error = std::get_if<SessionError>(&event->message);
+    if (error == nullptr) continue;
+    if (error->id == id && error->error.error == error_name::kCancelled) return Last::cancelled;
+    return Error{Errc::refused, describe_refusal(request, id, error->error)};
   }
 }
 
-Status end(Session& session, const CommandRequest& request, const JobRequest& job) {
-  const std::string& id = job.ids.at(0);
+Status end(Session& session, const CommandRequest& request, const std::string& id) {
   RUNWIRE_TRY(find(session, request, id));
-  if (job.signal == 0) {
-    RUNWIRE_TRY(session.send(Cancel{id}));
-    return await_last(session, request, id);
-  }
-  RUNWIRE_TRY(session.send(Signal{id, job.signal}));
+  RUNWIRE_TRY(session.send(Cancel{id}));
+  const auto last = await_last(session, request, id);
+  return last ? Status(Ok{}) : last.error();
+}
+
+// It is followed no longer when the signal goes out: an end that comes is from before.
+Status signal(Session& session, const CommandRequest& request, const std::string& id, int number) {
+  RUNWIRE_TRY(find(session, request, id));
   RUNWIRE_TRY(session.send(Detach{id}));
-  return await_last(session, request, id);
+  const auto last = await_last(session, request, id);
+  RUNWIRE_TRY(last);
+  if (*last != Last::detached)
+    return Error{Errc::refused, to_string(request.address) + ": " + id +
+                                    ": it has ended, and no signal reaches it any more; `runwire wait " +
+                                    request.host + " " + id + "` tells how"};
+  RUNWIRE_TRY(session.send(Signal{id, number}));
+  RUNWIRE_TRY(session.send(without_output(id)));  // whatever is answered, the signal has been taken by then
+  const auto taken = session.await_event();
+  return taken ? Status(Ok{}) : with_server(request, taken.error());
 }
 
 int kill(const CommandRequest& request, const JobRequest& job) {
   auto session = meet(request);
   if (!session) return fail(session.error());
-  const Status ended = end(*session, request, job);
+  const std::string& id = job.ids.at(0);
+  const Status ended =
+      job.signal == 0 ? end(*session, request, id) : signal(*session, request, id, job.signal);
   if (!ended) return fail(ended.error());
   session->close();
   return 0;

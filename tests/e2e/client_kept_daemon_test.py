@@ -226,6 +226,14 @@ class Client(KeptDaemonCase):
         self.assert_ran(runwire("kill", "-s", "USR1", self.daemon.tcp, name))
         self.assertEqual(runwire("wait", self.daemon.tcp, name).returncode, 9)
 
+    def test_a_signal_that_ends_it_at_once_is_a_success_and_afterwards_it_is_told_that_it_has_ended(self):
+        name = self.detached("exec sleep 1000")
+        self.assert_ran(runwire("kill", "-s", "KILL", self.daemon.tcp, name))
+        self.assertEqual(runwire("wait", self.daemon.tcp, name).returncode, 137)
+        done = runwire("kill", "-s", "KILL", self.daemon.tcp, name)
+        self.assertEqual(done.returncode, 255)
+        self.assertIn(b"it has ended, and no signal reaches it any more", done.stderr)
+
     def test_attach_with_i_gives_it_input(self):
         process = self.spawn("--keep", self.daemon.tcp, "cat", stdin=subprocess.PIPE)
         process.stdin.write(b"one\n")

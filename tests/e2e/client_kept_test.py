@@ -791,7 +791,12 @@ class Verbs(KeptCase):
                 self.found, lambda peer: None, lambda peer: peer.say("detached", id="k1", reason="asked")
             )
             self.assert_ran(runwire("kill", "-s", name, address, "k1"))
-            self.assertEqual([kind for kind, _ in self.asked], ["attach", "signal", "detach"])
+            self.assertEqual([kind for kind, _ in self.asked], ["attach", "detach", "signal", "attach"])
+
+    def test_a_signal_to_one_that_has_ended_is_an_error(self):
+        address = self.answer(self.found, lambda peer: peer.exit(3))
+        done = runwire("kill", "-s", "HUP", address, "k1")
+        self.assert_failed(done, "k1: it has ended, and no signal reaches it any more; `runwire wait ")
 
     def test_kill_of_an_unknown_command_is_an_error(self):
         address = self.answer(lambda peer: peer.refuse("unknown"))
@@ -811,3 +816,7 @@ class Verbs(KeptCase):
 
 if __name__ == "__main__":
     unittest.main()
+    def test_kill_of_one_that_waits_for_its_turn_is_a_success(self):
+        address = self.answer(self.found, lambda peer: peer.refuse("cancelled"))
+        self.assert_ran(runwire("kill", address, "k1"))
+
