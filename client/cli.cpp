@@ -238,6 +238,13 @@ Result<Invocation> read_prompt(const Flags& flags, Invocation invocation) {
   return invocation;
 }
 
+// A time behind a blank is taken for HOST.
+std::string hint_at_keep(const Flags& flags, std::string_view host) {
+  if (!flags.keep || !parse_timespan(host)) return "";
+  return "; if '" + std::string(host) +
+         "' is how long to keep the command, write --keep=" + std::string(host);
+}
+
 Result<Invocation> read_request(const Flags& flags, std::span<const std::string> words,
                                 const Environment& environment) {
   if (!words.empty() && words[0] == "--") words = words.subspan(1);
@@ -249,6 +256,7 @@ Result<Invocation> read_request(const Flags& flags, std::span<const std::string>
   RUNWIRE_TRY(destination);
   if (flags.plain) RUNWIRE_TRY(check_plain(flags, *destination));
   set_destination(invocation.request, *destination);
+  invocation.request.address_hint += hint_at_keep(flags, invocation.request.host);
   RUNWIRE_TRY(read_flags(flags, environment, invocation.request));
   if (words.size() > 1) RUNWIRE_TRY(read_command(words.subspan(1), invocation));
   if (invocation.task == Invocation::prompt && invocation.request.terminal != TerminalWish::never)

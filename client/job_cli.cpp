@@ -16,6 +16,7 @@ constexpr std::chrono::milliseconds kConnectTimeout{5000};
 constexpr std::string_view kHelp = "runwire ps -h";
 constexpr std::size_t kMostIds = 16384;
 constexpr std::size_t kLongestId = 64;
+constexpr int kLastSignal = 64;
 
 constexpr std::pair<std::string_view, JobVerb> kVerbs[] = {
     {"attach", JobVerb::attach}, {"ps", JobVerb::ps},     {"wait", JobVerb::wait},
@@ -95,14 +96,33 @@ Status check_words(JobVerb verb, const std::vector<std::string>& words) {
   return Ok{};
 }
 
-// A name with or without SIG, or a number.
+// A name in any case, with or without SIG, or a number; 0: none.
+int signal_of(std::string word) {
+  for (char& c : word)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  const int number = signal_number(word.starts_with("SIG") ? word.substr(3) : word);
+  return number <= kLastSignal ? number : 0;
+}
+
 Result<int> read_signal(const std::optional<std::string>& text) {
   if (!text) return 0;
-  const std::string_view word(*text);
-  const int number = signal_number(word.starts_with("SIG") ? word.substr(3) : word);
+  const int number = signal_of(*text);
   if (number > 0) return number;
-  return usage_error(
-      "--signal: '" + *text + "' is no signal here; write a name such as TERM or HUP, or a number", kHelp);
+  return usage_error("--signal: '" + *text +
+                         "' is no signal here; write a name such as TERM or HUP, or a number from 1 to " +
+                         std::to_string(kLastSignal),
+                     kHelp);
+}
+
+// As kill(1) takes it, and we do not.
+Status check_for_dashed_signal(const CLI::App& app, const std::vector<std::string>& options) {
+  for (std::size_t i = 0; i < options.size(); i += takes_the_next_word(app, options[i]) ? 2 : 1) {
+    const std::string& word = options[i];
+    const int number = word.starts_with('-') ? signal_of(word.substr(1)) : 0;
+    if (number > 0)
+      return usage_error("kill: write -s " + signal_name(number) + " instead of " + word, kHelp);
+  }
+  return Ok{};
 }
 
 Status read_flags(const Flags& flags, Invocation& invocation) {
@@ -144,6 +164,7 @@ Result<Invocation> parse_job_verb(JobVerb verb, std::span<const std::string> opt
   declare(app, flags, verb);
   Words sorted = sort(app, words);
   sorted.options.insert(sorted.options.begin(), options.begin(), options.end());
+  if (verb == JobVerb::kill) RUNWIRE_TRY(check_for_dashed_signal(app, sorted.options));
   const Status parsed = parse_options(app, sorted.options, kHelp);
   if (!parsed) return Error{parsed.error().code, std::string(name_of(verb)) + ": " + parsed.error().message};
   Invocation invocation;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "client/printable.hpp"
+#include "client/relay_ending.hpp"
 
 namespace runwire {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 constexpr std::size_t kColumns = 8;
 using Row = std::array<std::string, kColumns>;
 
-const Row kHeading = {"ID", "STATE", "AGE", "OUT", "CLIENTS", "STATUS", "COMMAND", "WHO"};
+const Row kHeading = {"ID", "STATE", "AGE", "OUT", "CLIENTS", "STATUS", "WHO", "COMMAND"};
 
 std::string age(std::uint64_t ms) {
   const std::uint64_t seconds = ms / 1000;
@@ -22,14 +23,24 @@ std::string age(std::uint64_t ms) {
   return std::to_string(seconds / 86400) + "d";
 }
 
-// What a shell would put into $?, and the reason where that is not all.
+// What who waits for it exits with.
+int exit_status_of(const JobInfo& job) {
+  RelayEnding ending;
+  ending.exit.emplace();
+  ending.exit->status = *job.status;
+  ending.exit->reason = job.reason;
+  ending.exit->truncated = job.reason == Reason::output_limit;
+  return exit_status_of(ending);
+}
+
+// That, and the reason where it is not all.
 std::string status(const JobInfo& job) {
   if (job.phase != JobPhase::finished) return "-";
   if (!job.status) return "never ran";
-  const std::string number = std::to_string(job.status->shell_status());
-  if (job.status->by_signal()) return number + " " + signal_name(job.status->signal());
-  const bool says_more = job.reason && *job.reason != Reason::exited;
-  return says_more ? number + " " + std::string(name_of(*job.reason)) : number;
+  const std::string number = std::to_string(exit_status_of(job));
+  const bool was_ended = job.reason && *job.reason != Reason::exited && *job.reason != Reason::signal;
+  if (was_ended) return number + " " + std::string(name_of(*job.reason));
+  return job.status->by_signal() ? number + " " + signal_name(job.status->signal()) : number;
 }
 
 Row row(const JobInfo& job) {
@@ -39,8 +50,8 @@ Row row(const JobInfo& job) {
           std::to_string(job.stdout_bytes + job.stderr_bytes),
           std::to_string(job.clients),
           status(job),
-          printable(job.command),
-          printable(job.who)};
+          printable(job.who),
+          printable(job.command)};
 }
 
 std::string line(const Row& row, const std::array<std::size_t, kColumns>& widths) {

@@ -308,6 +308,9 @@ TEST_CASE("cli: --keep is for an hour unless it says how long, and never takes t
   CHECK(request_of({"--keep=10m", "h", "ls"}).keep_ms == 600000);
   CHECK(request_of({"--keep", "h", "ls"}).forwards_stdin);
   CHECK(request_of({"--keep", "h", "ls"}).host == "h");
+  CHECK(contains(request_of({"--keep", "10m", "h"}).address_hint, "write --keep=10m"));
+  CHECK(request_of({"--keep", "h", "ls"}).address_hint.empty());
+  CHECK(request_of({"10m", "ls"}).address_hint.empty());
   CHECK(contains(complaint({"--keep=0", "h", "ls"}), "--keep must be more than 0"));
   CHECK(contains(complaint({"--keep=x", "h", "ls"}), "--keep: no span of time"));
   CHECK(complaint({"--keep", "h"}).starts_with("--keep is about one command; give it a COMMAND"));

@@ -102,10 +102,12 @@ TEST_CASE("job cli: each verb has options of its own") {
 
 TEST_CASE("job cli: a signal is a name, with or without SIG, or a number") {
   CHECK(parsed({"kill", "h", "k"}).job.signal == 0);
-  for (const char* word : {"HUP", "SIGHUP", "1"})
+  for (const char* word : {"HUP", "SIGHUP", "1", "hup", "sigHup"})
     CHECK(parsed({"kill", "-s", word, "h", "k"}).job.signal == SIGHUP);
-  for (const char* word : {"", "NO", "-1", "0", "x1"})
+  for (const char* word : {"", "NO", "-1", "0", "x1", "65", "127"})
     CHECK(contains(complaint({"kill", "-s", word, "h", "k"}), "is no signal here"));
+  for (const char* word : {"-9", "-KILL", "-kill", "-SIGKILL"})
+    CHECK(contains(complaint({"kill", word, "h", "k"}), "write -s KILL instead of "));
 }
 
 TEST_CASE("job cli: help of a verb is that of all of them, and fits a screen") {

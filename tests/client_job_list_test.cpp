@@ -33,16 +33,19 @@ TEST_CASE("job list: a heading and a line for each, as wide as it takes, no blan
   job.stdout_bytes = 7;
   job.stderr_bytes = 5;
   CHECK(job_table({job}) ==
-        "ID          STATE    AGE  OUT  CLIENTS  STATUS  COMMAND  WHO\n"
-        "abcdefghij  waiting  0s   12   0        -       make\n");
+        "ID          STATE    AGE  OUT  CLIENTS  STATUS  WHO  COMMAND\n"
+        "abcdefghij  waiting  0s   12   0        -            make\n");
 }
 
 TEST_CASE("job list: without jobs there is no heading either") { CHECK(job_table({}).empty()); }
 
-TEST_CASE("job list: a status is what a shell has in $?, and why where that does not say it") {
+TEST_CASE("job list: a status is what `runwire wait` exits with, and why where that does not say it") {
   CHECK(shows(finished(ExitStatus::exited(3), Reason::exited), "3"));
   CHECK(shows(finished(ExitStatus::killed(SIGKILL), Reason::signal), "137 KILL"));
-  CHECK(shows(finished(ExitStatus::exited(0), Reason::timeout), "0 timeout"));
+  CHECK(shows(finished(ExitStatus::killed(SIGTERM), Reason::timeout), "124 timeout"));
+  CHECK(shows(finished(ExitStatus::exited(0), Reason::idle_timeout), "124 idle-timeout"));
+  CHECK(shows(finished(ExitStatus::killed(SIGTERM), Reason::cancelled), "143 cancelled"));
+  CHECK(shows(finished(ExitStatus::exited(0), Reason::output_limit), "255 output-limit"));
   CHECK(shows(finished(std::nullopt, std::nullopt), "never ran"));
 }
 

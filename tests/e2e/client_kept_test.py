@@ -753,9 +753,9 @@ class Verbs(KeptCase):
     def test_ps_is_a_table_that_cannot_steer_a_terminal(self):
         self.assert_ran(
             runwire("ps", self.answer(self.jobs)), 0,
-            b"ID   STATE     AGE  OUT  CLIENTS  STATUS  COMMAND     WHO\n"
-            b"abc  running   61s  123  1        -       make all    127.0.0.1:4\n"
-            b"k2   finished  2h   0    0        2       ls \\x1b[2J  unix\n",
+            b"ID   STATE     AGE  OUT  CLIENTS  STATUS  WHO          COMMAND\n"
+            b"abc  running   61s  123  1        -       127.0.0.1:4  make all\n"
+            b"k2   finished  2h   0    0        2       unix         ls \\x1b[2J\n",
         )  # fmt: skip
 
     def test_ps_in_json_is_a_line_for_each(self):
