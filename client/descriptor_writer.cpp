@@ -1,6 +1,7 @@
 #include "client/descriptor_writer.hpp"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -10,7 +11,8 @@
 
 namespace runwire {
 
-DescriptorWriter::DescriptorWriter(int fd, std::string name) : descriptor_(fd), name_(std::move(name)) {}
+DescriptorWriter::DescriptorWriter(int fd, std::string name)
+    : descriptor_(fd), name_(std::move(name)), is_terminal_(::isatty(fd) == 1) {}
 
 short DescriptorWriter::events() const { return waiting() > 0 ? POLLOUT : 0; }
 

@@ -23,6 +23,7 @@ class DescriptorWriter {
   // Of what waits, what the descriptor takes now.
   Status flush();
 
+  bool is_terminal() const { return is_terminal_; }
   int fd() const { return descriptor_.fd(); }
   std::size_t waiting() const { return waiting_.size() - written_; }
   // What poll(2) is to look for: room if something waits. A reader that has gone shows in any case.
@@ -34,6 +35,7 @@ class DescriptorWriter {
 
   SharedDescriptor descriptor_;
   std::string name_;
+  bool is_terminal_;
   std::string waiting_;
   std::size_t written_ = 0;  // of it
 };

@@ -53,9 +53,10 @@ std::optional<char> await_key(int terminal, Signals& signals) {
 
 }  // namespace
 
-InterruptMeaning ask_for_meaning(Signals& signals) {
+std::optional<InterruptMeaning> ask_for_meaning(Signals& signals) {
   const UniqueFd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
-  if (!terminal) return InterruptMeaning::interrupt;
+  const bool is_ours = terminal && ::tcgetpgrp(terminal.get()) == ::getpgrp();
+  if (!is_ours) return std::nullopt;
   const KeyByKey mode(terminal.get());
   (void)write_fully(terminal.get(), kQuestion, "/dev/tty");
   const auto key = await_key(terminal.get(), signals);

@@ -1,14 +1,16 @@
 // What somebody at the terminal means by Ctrl-C, where the command would go on without him.
 #pragma once
 
+#include <optional>
+
 #include "client/signals.hpp"
 
 namespace runwire {
 
 enum class InterruptMeaning { interrupt, detach, nothing };
 
-// Asks on the terminal, and waits for one key or the next signal, which means to detach. Where there is no terminal after
-// all, it is an interrupt.
-InterruptMeaning ask_for_meaning(Signals& signals);
+// Asks on the terminal, and waits for one key or the next signal, which means to detach. Absent: there is nobody to ask,
+// for there is no terminal after all, or it is not ours while we are in the background.
+std::optional<InterruptMeaning> ask_for_meaning(Signals& signals);
 
 }  // namespace runwire

@@ -41,24 +41,29 @@ Status KeptLine::meet(const ServerHello& hello) {
           " is gone: the command's outcome is unknown, and it is not run again; look there what it did"};
 }
 
-Status KeptLine::lose(const Error& why) {
-  if (!has_met()) return why;
+Status KeptLine::lose(const Error& why, bool amid_line) {
   const auto now = Clock::now();
   if (!lost_at_) lost_at_ = now;
+  if (!has_met()) {
+    if (!never_met_) never_met_ = why;
+    if (now - begun_at_ >= request_.connect_timeout) return *never_met_;
+  }
   why_ = why.message;
-  if (now - *lost_at_ >= patience_) return given_up();
-  if (request_.verbose) say("the connection is lost: " + why_);
+  if (has_met() && now - *lost_at_ >= patience_) return given_up();
   try_at_ = now + pauses_.next();
   state_ = State::down;
+  if (amid_line && shows_) (void)write_fully(STDERR_FILENO, "\n", "stderr");
+  hide();
+  if (request_.verbose) say("the connection is lost: " + why_);
   show();
   return Ok{};
 }
 
 void KeptLine::found() {
+  hide();
   if (lost_at_ && request_.verbose) say("connected again to " + to_string(request_.address));
   lost_at_.reset();
   pauses_.begin_anew();
-  hide();
 }
 
 int KeptLine::milliseconds_to_wake() const {
@@ -111,7 +116,9 @@ Error KeptLine::left(const Error& why) const {
 }
 
 Error KeptLine::detached() const {
-  return {Errc::closed, "detached, and the command goes on; `" + command_line("attach") +
+  if (!has_met()) return {Errc::closed, "interrupted before the daemon was asked for anything"};
+  const std::string what = is_up() ? "goes on" : "may go on";
+  return {Errc::closed, "detached, and the command " + what + "; `" + command_line("attach") +
                             "` comes back to it, `" + command_line("kill") + "` ends it"};
 }
 

@@ -36,8 +36,11 @@ class KeptLine {
   // The daemon has said hello. ERRORS: closed: it is another one than before.
   Status meet(const ServerHello& hello);
 
-  // The connection has gone. ERRORS: as `why`, where there never was a daemon at its other end; closed: given up.
-  Status lose(const Error& why);
+  // The connection has gone. One that ended before any daemon was met is tried anew as long as connecting may take: a daemon
+  // that upgrades itself takes connections that it cannot greet. ERRORS: the first `why`, where no daemon was met in that
+  // time; closed: given up.
+  // `amid_line`: the terminal shows the beginning of a line, which is to stay.
+  Status lose(const Error& why, bool amid_line = false);
   // The command is followed again; the next loss is a first one.
   void found();
 
@@ -46,6 +49,9 @@ class KeptLine {
   // A connection in the place of `session` where one is to be had, else the next pause; before its time nothing.
   // ERRORS: as lose().
   Status try_again(Session& session);
+
+  // What is shown meanwhile makes room for a line of ours.
+  void hide();
 
   // The server's reason not to have the command followed, and the next step.
   Error refused(const ErrorReply& error) const;
@@ -60,7 +66,6 @@ class KeptLine {
   std::string time_lost() const;
   Error given_up() const;
   void show();
-  void hide();
 
   const CommandRequest& request_;
   std::string id_;
@@ -72,6 +77,8 @@ class KeptLine {
   Pauses pauses_;
   std::optional<std::string> boot_;
   std::optional<Clock::time_point> lost_at_;  // since then it has not been followed
+  Clock::time_point begun_at_ = Clock::now();
+  std::optional<Error> never_met_;  // why the first connection ended, if that was before its greeting
   Clock::time_point try_at_;
   std::string why_;  // it is down
 };

@@ -38,14 +38,19 @@ Status RelayOutput::put(StdStream stream, std::uint64_t off, std::string_view by
 
 Status RelayOutput::write(StdStream stream, std::uint64_t off, std::string_view text) {
   if (text.empty()) return Ok{};
-  return options_.json ? out_.write(output_line(stream, off, text)) : writer_of(stream).write(text);
+  if (options_.json) return out_.write(output_line(stream, off, text));
+  if (writer_of(stream).is_terminal()) is_amid_line_ = text.back() != '\n';
+  return writer_of(stream).write(text);
 }
 
 Status RelayOutput::tell(std::string_view header) {
   return options_.json ? out_.write(on_one_line(header) + "\n") : Status(Ok{});
 }
 
-void RelayOutput::say(std::string_view text) { (void)err_.write(line_of_ours(text)); }
+void RelayOutput::say(std::string_view text) {
+  (void)err_.write(line_of_ours(text));
+  if (err_.is_terminal()) is_amid_line_ = false;
+}
 
 Status RelayOutput::finish() {
   if (options_.encoding == nullptr) return Ok{};

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "client/descriptor_writer.hpp"
 #include "client/encoding.hpp"
@@ -35,6 +36,9 @@ class RelayOutput {
   // A line of ours on err_fd, behind what waits there. Whether it can be written changes nothing.
   void say(std::string_view text);
 
+  // What was last written on a terminal did not end its line. It is told once: who asks begins a new one.
+  bool leaves_line_unfinished() { return std::exchange(is_amid_line_, false); }
+
   // No more comes: what was half a character goes out as a replacement.
   Status finish();
 
@@ -48,6 +52,7 @@ class RelayOutput {
 
   Options options_;
   DescriptorWriter out_, err_;
+  bool is_amid_line_ = false;
   std::array<std::uint64_t, 2> ends_ = {};  // of each stream: how many of its bytes have come
 };
 

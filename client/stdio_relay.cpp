@@ -106,16 +106,16 @@ Status StdioRelay::await_line() {
   if (watched[kIn].revents != 0) RUNWIRE_TRY(forward_stdin());
   if (!has_room || is_over()) return Ok{};
   const Status tried = options_.line->try_again(session_);
-  return tried ? tried : conclude(tried.error());
+  return tried || !options_.line->has_met() ? tried : conclude(tried.error());
 }
 
 Status StdioRelay::lose(const Error& why) {
   session_is_lost_ = false;
-  const Status lost = options_.line->lose(why);
+  const Status lost = options_.line->lose(why, output_.leaves_line_unfinished());
   if (!lost) return options_.line->has_met() ? conclude(lost.error()) : lost;
   session_.abandon();
   command_.resume();
-  was_lost_ = true;
+  was_lost_ = options_.line->has_met();  // else nothing was asked
   return Ok{};
 }
 
@@ -205,6 +205,9 @@ Status StdioRelay::take(const SessionEvent& event) {
 
 Status StdioRelay::take_started(const Started& started, std::string_view json) {
   ending_.was_started = true;
+  const bool takes_none = !command_.takes_stdin() && std::holds_alternative<Attach>(opening_);
+  if (!present_ && takes_none && options_.forwards_stdin && !options_.quiet)
+    output_.say("the command takes no input: it has no stdin, or was told its end");
   if (!present_) present_ = command_.kept();
   if (options_.line != nullptr) RUNWIRE_TRY(found());
   if (options_.verbose && started.pid) output_.say("started, process " + std::to_string(*started.pid));
@@ -317,14 +320,13 @@ Status StdioRelay::obey(int number) {
 Status StdioRelay::obey_of_kept(int number) {
   const bool interrupts = number == SIGINT || number == SIGTERM;
   interrupts_in_a_row_ = interrupts ? interrupts_in_a_row_ + 1 : 0;
-  auto meaning =
-      interrupts_in_a_row_ > 1 || number == SIGHUP ? InterruptMeaning::detach : InterruptMeaning::interrupt;
-  if (number == SIGINT && options_.asks && meaning == InterruptMeaning::interrupt)
-    meaning = ask_for_meaning(*options_.signals);
-  else if (interrupts && meaning == InterruptMeaning::interrupt && !options_.quiet)
-    output_.say("once more detaches, and the command goes on");
+  const bool leaves = interrupts_in_a_row_ > 1 || number == SIGHUP;
+  const bool asks = number == SIGINT && options_.asks && !leaves;
+  const auto answer = asks ? ask_for_meaning(*options_.signals) : std::nullopt;
+  if (interrupts && !leaves && !answer && !options_.quiet) warn_of_detaching();
+  if (leaves || answer) interrupts_in_a_row_ = 0;
+  const auto meaning = leaves ? InterruptMeaning::detach : answer.value_or(InterruptMeaning::interrupt);
   if (meaning == InterruptMeaning::interrupt) return forward(number);
-  interrupts_in_a_row_ = 0;
   return meaning == InterruptMeaning::nothing ? Status(Ok{}) : detach();
 }
 
@@ -340,6 +342,11 @@ Status StdioRelay::detach_by_escape() {
   if (size_due_) (void)tell_size();
   if (options_.line->is_up()) (void)session_.flush();
   return detach();
+}
+
+void StdioRelay::warn_of_detaching() {
+  options_.line->hide();
+  output_.say("once more detaches, and the command goes on");
 }
 
 Status StdioRelay::forward(int number) {

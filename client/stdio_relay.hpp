@@ -97,6 +97,7 @@ class StdioRelay {
   Status obey_of_kept(int number);
   Status detach();
   Status detach_by_escape();
+  void warn_of_detaching();
   Status forward(int number);
   Error leave();
   int milliseconds_to_leave() const;

@@ -44,9 +44,19 @@ bool says(const Error& error, std::string_view what) { return error.message.find
 
 }  // namespace
 
-TEST_CASE("kept line: a connection that was never greeted is not made anew") {
+TEST_CASE("kept line: a connection that was never greeted is made anew, too") {
   Line each;
-  const Status lost = each.line.lose(kWhy);
+  REQUIRE(each.line.lose(kWhy).ok());
+  CHECK(!each.line.has_met());
+  REQUIRE(each.restore().ok());
+  CHECK(each.line.meet(Line::hello_of("1")).ok());
+}
+
+TEST_CASE("kept line: where no daemon is met while connecting may take, the first cause is the error") {
+  Line each;
+  REQUIRE(each.line.lose(kWhy).ok());
+  each.request.connect_timeout = 0ms;
+  const Status lost = each.line.lose({Errc::refused, "another cause"});
   REQUIRE(!lost.ok());
   CHECK(lost.error().message == "it broke");
   CHECK(!each.line.has_met());
@@ -110,8 +120,18 @@ TEST_CASE("kept line: time that was lost counts from when the command was last f
   }
 }
 
+TEST_CASE("kept line: whether the command goes on is said as far as it is known") {
+  Line each;
+  CHECK(says(each.line.detached(), "before the daemon was asked for anything"));
+  REQUIRE(each.line.meet(Line::hello_of("1")).ok());
+  CHECK(says(each.line.detached(), "the command goes on;"));
+  REQUIRE(each.line.lose(kWhy).ok());
+  CHECK(says(each.line.detached(), "the command may go on;"));
+}
+
 TEST_CASE("kept line: who leaves is told how to come back") {
   Line each;
+  REQUIRE(each.line.meet(Line::hello_of("1")).ok());
   CHECK(says(each.line.detached(), "`runwire attach h k1` comes back to it, `runwire kill h k1` ends it"));
   CHECK(each.line.left(kWhy).message ==
         "it broke; the command may still run: `runwire attach h k1` comes back to it");

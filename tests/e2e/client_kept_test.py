@@ -176,7 +176,15 @@ class Keep(KeptCase):
             connection.shutdown(socket.SHUT_WR)
             self.assertRaises((EOFError, ConnectionError), peer.read)
 
-        self.assert_failed(runwire("--keep", self.serve(script).address, "x"), "the server closed the connection")
+        done = runwire("--keep", "--connect-timeout=1s", self.serve(script).address, "x")
+        self.assert_failed(done, "the server closed the connection")
+
+    def test_a_connection_that_ends_before_its_greeting_is_made_anew(self):
+        """As while a daemon upgrades itself."""
+        for words in (["--keep"], ["attach"], ["wait"], ["logs", "-f"]):
+            script = kept(lambda peer: (peer.exit(), peer.await_end())) if words[0] == "--keep" else end()
+            server = self.serve(refuse_connection, refuse_connection, script)
+            self.assert_ran(runwire(*words, server.address, "k1"))
 
     def test_output_goes_on_where_it_was_cut_and_the_status_is_the_commands(self):
         def begin(peer):
@@ -502,6 +510,7 @@ class Signals(KeptCase):
 
 # What a terminal has not yet shown is lost when the leader of its session ends: somebody else than runwire must be that.
 LEADER = 'trap : INT; "$0" "$@"; echo "[status $?]"; read x'
+BACKGROUND_LEADER = 'set -m; "$0" "$@" & echo "[pid $!]"; wait $!; echo "[status $?]"; read x'
 
 
 def end_on_terminal(pid, terminal):
@@ -512,11 +521,11 @@ def end_on_terminal(pid, terminal):
 class Terminal(KeptCase):
     """With a person at the terminal, who is the test."""
 
-    def keep(self, *scripts):
+    def keep(self, *scripts, leader=LEADER, options=("--keep",)):
         self.server = self.serve(*scripts)
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
-            os.execve("/bin/sh", ["sh", "-c", LEADER, program(), "--keep", self.server.address, "x"], environment())
+            os.execve("/bin/sh", ["sh", "-c", leader, program(), *options, self.server.address, "x"], environment())
         self.addCleanup(end_on_terminal, self.pid, self.terminal)
         self.shown = b""
 
@@ -533,6 +542,9 @@ class Terminal(KeptCase):
     def ask(self, script):
         self.keep(script)
         self.await_text(b"up")
+        self.interrupt()
+
+    def interrupt(self):
         os.write(self.terminal, b"\x03")
         self.await_text(b"interrupt the command (i), detach (d), or go on (any other key)? ")
 
@@ -545,6 +557,37 @@ class Terminal(KeptCase):
 
         self.ask(kept(play))
         os.write(self.terminal, b"i")
+        self.assertEqual(self.status(), 130)
+
+    def test_each_interrupt_is_asked_about(self):
+        def play(peer):
+            peer.output(b"up")
+            for _ in range(2):
+                self.assertEqual(peer.read_until("signal")["signal"], "INT")
+                peer.output(b"caught")
+            peer.exit(5)
+            peer.await_end()
+
+        self.ask(kept(play))
+        os.write(self.terminal, b"i")
+        self.await_text(b"caught")
+        self.shown = b""
+        self.interrupt()
+        os.write(self.terminal, b"i")
+        self.assertEqual(self.status(), 5)
+
+    def test_in_the_background_there_is_no_question(self):
+        def play(peer):
+            peer.output(b"up")
+            self.assertEqual(peer.read_until("signal")["signal"], "INT")
+            peer.exit(130)
+            peer.await_end()
+
+        self.keep(kept(play), leader=BACKGROUND_LEADER, options=("--keep", "-n"))
+        self.await_text(b"[pid ")
+        self.await_text(b"]")
+        self.await_text(b"up")
+        os.kill(int(self.shown.partition(b"[pid ")[2].partition(b"]")[0]), signal.SIGINT)
         self.assertEqual(self.status(), 130)
 
     def test_d_detaches_and_so_does_a_second_interrupt(self):
@@ -590,8 +633,20 @@ class Terminal(KeptCase):
         self.keep(kept(begin), attached(go_on))
         self.assertEqual(self.status(), 2)
         self.assertEqual(
-            self.shown, b"up\r\x1b[Krunwire: the connection is lost, trying again (0 s)\r\x1b[Kagain"
+            self.shown, b"up\r\n\r\x1b[Krunwire: the connection is lost, trying again (0 s)\r\x1b[Kagain"
         )
+
+    def test_what_is_told_of_a_lost_connection_has_lines_of_its_own(self):
+        def begin(peer):
+            peer.output(b"up\n")
+            peer.cut()
+
+        self.keep(kept(begin), refuse_connection, end(2), options=("--keep", "-v"))
+        self.assertEqual(self.status(), 2)
+        self.assertNotIn(b"\n\r\n", self.shown)
+        self.assertRegex(self.shown, rb"\nrunwire: the connection is lost: ")
+        self.assertRegex(self.shown, rb"\(\d s\)\r\x1b\[Krunwire: the connection is lost: .*\r\n")
+        self.assertRegex(self.shown, rb"\(\d s\)\r\x1b\[Krunwire: connected again to .*\r\n")
 
 
 class Attach(KeptCase):
@@ -643,6 +698,11 @@ class Attach(KeptCase):
             peer.await_end()
 
         self.assert_ran(runwire("attach", "-i", self.serve(attached(play)).address, "k1", stdin=b"x"))
+
+    def test_with_i_a_command_that_takes_no_input_is_told(self):
+        done = runwire("attach", "-i", self.serve(end()).address, "k1", stdin=b"x")
+        text = b"runwire: the command takes no input: it has no stdin, or was told its end\n"
+        self.assert_ran(done, 0, b"", text)
 
     def test_one_that_waits_for_its_turn_is_followed_until_it_runs_and_ends(self):
         def play(peer):
@@ -781,15 +841,18 @@ class Verbs(KeptCase):
         self.assert_ran(runwire("kill", address, "k1"))
         self.assertEqual(self.asked, [("attach", "k1"), ("cancel", "k1")])
 
+    def test_kill_of_one_that_waits_for_its_turn_is_a_success(self):
+        address = self.answer(self.found, lambda peer: peer.refuse("cancelled"))
+        self.assert_ran(runwire("kill", address, "k1"))
+
     def found(self, peer):
         peer.bytes_sent = {"stdout": 0, "stderr": 0}
         peer.found()
 
     def test_kill_with_a_signal_sends_that_and_leaves_the_rest_to_the_command(self):
+        detach = lambda peer: peer.say("detached", id="k1", reason="asked")  # noqa: E731
         for name in ("HUP", "SIGHUP", "1"):
-            address = self.answer(
-                self.found, lambda peer: None, lambda peer: peer.say("detached", id="k1", reason="asked")
-            )
+            address = self.answer(self.found, detach, lambda peer: None, self.found)
             self.assert_ran(runwire("kill", "-s", name, address, "k1"))
             self.assertEqual([kind for kind, _ in self.asked], ["attach", "detach", "signal", "attach"])
 
@@ -816,7 +879,3 @@ class Verbs(KeptCase):
 
 if __name__ == "__main__":
     unittest.main()
-    def test_kill_of_one_that_waits_for_its_turn_is_a_success(self):
-        address = self.answer(self.found, lambda peer: peer.refuse("cancelled"))
-        self.assert_ran(runwire("kill", address, "k1"))
-
