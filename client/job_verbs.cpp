@@ -1,5 +1,6 @@
 #include "client/job_verbs.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +12,8 @@
 #include "client/failure_text.hpp"
 #include "client/job_list.hpp"
 #include "client/output.hpp"
+#include "client/pauses.hpp"
+#include "client/random_id.hpp"
 #include "client/relay.hpp"
 #include "client/relay_output.hpp"
 #include "client/server_connection.hpp"
@@ -28,13 +31,26 @@ Error with_server(const CommandRequest& request, const Error& error) {
   return {error.code, to_string(request.address) + ": " + error.message};
 }
 
-Result<Session> meet(const CommandRequest& request) {
+Result<Session> meet_once(const CommandRequest& request) {
   auto channel = connect_to_server(request.address, request.own_server_only, request.connect_timeout);
   if (!channel) return Error{channel.error().code, channel.error().message + request.address_hint};
   Session session(std::move(*channel), kOutputWindow, request.connect_timeout);
   const auto met = session.await_hello();
   if (!met) return with_server(request, met.error());
   return session;
+}
+
+// A connection that ends before its greeting, as it may while the daemon upgrades itself, is made anew as long as connecting
+// may take.
+Result<Session> meet(const CommandRequest& request) {
+  const auto until = Session::Clock::now() + request.connect_timeout;
+  Pauses pauses(random_seed());
+  for (;;) {
+    auto session = meet_once(request);
+    const bool passes = !session && session.error().code == Errc::closed && Session::Clock::now() < until;
+    if (!passes) return session;
+    ::poll(nullptr, 0, static_cast<int>(pauses.next().count()));
+  }
 }
 
 // What the server answers about a command, or that it has ended the session.

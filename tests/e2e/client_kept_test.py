@@ -788,6 +788,10 @@ class Logs(KeptCase):
 
 class Verbs(KeptCase):
     def answer(self, *answers):
+        """The address of a server that plays this one script."""
+        return self.serve(self.answering(*answers)).address
+
+    def answering(self, *answers):
         """A script: each of the client's messages is answered by what a function of it gives."""
 
         def script(connection):
@@ -801,7 +805,7 @@ class Verbs(KeptCase):
             peer.await_end()
 
         self.asked = []
-        return self.serve(script).address
+        return script
 
     def jobs(self, peer):
         fields = {"state": "running", "pid": 5, "command": "make all", "who": "127.0.0.1:4", "age_ms": 61000}
@@ -827,6 +831,10 @@ class Verbs(KeptCase):
     def test_ps_of_a_server_that_keeps_nothing_says_so_on_stderr(self):
         address = self.answer(lambda peer: peer.say("listed", jobs=0))
         self.assert_ran(runwire("ps", address), 0, b"", b"runwire: no commands are kept there\n")
+
+    def test_a_connection_that_ends_before_its_greeting_is_made_anew(self):
+        server = self.serve(refuse_connection, refuse_connection, self.answering(self.jobs))
+        self.assertEqual(runwire("ps", server.address).returncode, 0)
 
     def test_ps_takes_the_default_host(self):
         address = self.answer(self.jobs)
