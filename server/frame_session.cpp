@@ -6,6 +6,7 @@
 
 #include "server/kept_jobs.hpp"
 #include "server/log.hpp"
+#include "server/shown_command.hpp"
 
 namespace runwire {
 namespace {
@@ -13,20 +14,7 @@ namespace {
 constexpr std::size_t kRecentIds = 1024;
 constexpr std::size_t kWordBytes = 32;  // what a word of a start takes beside its bytes
 
-constexpr std::size_t kShownBytes = 200;  // of a command, to people
-
 bool is_recorded(const Start& start) { return start.keep_ms || start.full != Full::block; }
-
-// A line, or words as a shell's user would write the plain ones.
-std::string shown(const StartWords& words) {
-  std::string text = words.line;
-  for (const std::string& word : words.argv) {
-    if (text.size() > kShownBytes) break;
-    text += (text.empty() ? "" : " ") + word;
-  }
-  const bool is_cut = text.size() > kShownBytes;
-  return log::escape(std::string_view(text).substr(0, kShownBytes)) + (is_cut ? "..." : "");
-}
 
 }  // namespace
 
@@ -169,7 +157,7 @@ void FrameSession::start_recorded(const Start& start, StartWords words, std::str
   KeptJob::Order order{start.id, {}, {}, {}, start.full, start.keep_ms, start.takes_stdin};
   if (start.keep_ms) {
     order.fingerprint = fingerprint_of(start, payload);
-    order.command = shown(words);
+    order.command = shown_command(words);
     order.who = channel_.peer();
   }
   followings().start(std::move(order), start, std::move(words), std::move(memory));

@@ -194,6 +194,11 @@ class Client(KeptDaemonCase):
             self.assertEqual(process.communicate(timeout=DEADLINE_S), (b"two\n", b""))
             self.assertEqual(process.returncode, 4)
 
+    def test_ps_shows_a_command_as_it_was_written(self):
+        self.detached("echo 'grüße' \x1b[2J\udcff" + "é" * 200)
+        [line] = runwire("ps", self.daemon.tcp).stdout.decode().splitlines()[1:]
+        self.assertRegex(line, r"  echo 'grüße' \\x1b\[2J\\xffé{80,90}\.\.\.$")
+
     def test_output_can_be_had_twice_and_after_rm_never(self):
         name = self.detached("echo out; echo err >&2; exit 2")
         self.assert_ran(runwire("wait", self.daemon.tcp, name), 2)
