@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 #include "proto/utf8.hpp"
 
@@ -80,8 +81,26 @@ constexpr auto kPlain = [] {
   return plain;
 }();
 
+// Eight bytes at a time: which of them are zero, below a blank, or beyond ASCII, is told by the highest bit of each.
+constexpr std::uint64_t kOnes = 0x0101010101010101, kHighest = 0x8080808080808080;
+constexpr std::uint64_t zeros_in(std::uint64_t eight) { return (eight - kOnes) & ~eight & kHighest; }
+
+constexpr std::uint64_t found_in(std::uint64_t eight, char c) {
+  return zeros_in(eight ^ kOnes * static_cast<unsigned char>(c));
+}
+
+bool are_plain(std::uint64_t eight) {
+  const std::uint64_t controls = (eight - kOnes * ' ') & ~eight & kHighest;
+  const std::uint64_t others = found_in(eight, '"') | found_in(eight, '\\') | found_in(eight, '\x7f');
+  return ((eight & kHighest) | controls | others) == 0;
+}
+
 std::size_t plain_bytes(std::string_view text) {
   std::size_t count = 0;
+  for (std::uint64_t eight = 0; text.size() - count >= sizeof eight; count += sizeof eight) {
+    std::memcpy(&eight, text.data() + count, sizeof eight);
+    if (!are_plain(eight)) break;
+  }
   while (count < text.size() && kPlain[static_cast<unsigned char>(text[count])]) ++count;
   return count;
 }

@@ -1,7 +1,6 @@
 // runwired: wires the parts and runs the loop.
 #include <uv.h>
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -45,18 +44,6 @@ runwire::Result<std::optional<runwire::Handover>> read(const runwire::Handed& ha
   return std::optional(std::move(*handover));
 }
 
-// libuv's threads inherit the mask of whoever needs them first. They are to take no signal: those that end the daemon
-// wait at times, and SIGCHLD is read from a descriptor.
-void start_pool(uv_loop_t* loop) {
-  static uv_work_t nothing;
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  uv_queue_work(
-      loop, &nothing, [](uv_work_t*) {}, [](uv_work_t*, int) {});
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
-
 int exit_status(const runwire::Status& status) {
   if (status) return 0;
   std::fprintf(stderr, "runwired: %s\n", status.error().message.c_str());
@@ -79,7 +66,6 @@ int main(int argc, char** argv) {
   runwire::log::set_level(invocation.options->log_level);
   uv_loop_t loop;
   if (uv_loop_init(&loop) != 0) return runwire::kExitFailure;
-  start_pool(&loop);
   runwire::hold_signals(true);  // until somebody hears them
   const runwire::Status status =
       serve(&loop, std::move(*invocation.options), argc, argv, std::move(*handover));

@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "server/signals_blocked.hpp"
+
 namespace runwire {
 namespace {
 
@@ -139,6 +141,7 @@ void SpillArena::punch() {
   request->alive = alive_;
   request->file = file_;
   request->blocks = std::exchange(returned_, {});
+  const SignalsBlocked for_its_threads;
   uv_queue_work(store_.loop(), &request.release()->work, Punch::in_pool, Punch::on_done);
 }
 
@@ -181,6 +184,7 @@ void SpillArena::start_next() {
     ++under_way_;
     Request* next = queue_.front().release();
     queue_.pop_front();
+    const SignalsBlocked for_its_threads;
     const auto move = next->bytes ? uv_fs_write : uv_fs_read;
     move(store_.loop(), &next->fs, next->file->get(), &next->view, 1, next->place, Request::on_done);
   }

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "server/signals_blocked.hpp"
+
 namespace runwire {
 
 struct SpillFile::Descriptor {
@@ -86,6 +88,7 @@ std::unique_ptr<SpillFile::Request> SpillFile::make_request(Buffer buffer, std::
 
 void SpillFile::append(Buffer bytes, std::size_t size, Done done) {
   Request* request = make_request(std::move(bytes), size, std::move(done)).release();
+  const SignalsBlocked for_its_threads;
   uv_fs_write(loop_, &request->fs, fd_->fd, &request->view, 1, static_cast<std::int64_t>(size_),
               Request::on_done);
   size_ += size;
@@ -93,6 +96,7 @@ void SpillFile::append(Buffer bytes, std::size_t size, Done done) {
 
 void SpillFile::read(std::uint64_t offset, Buffer room, std::size_t size, Done done) {
   Request* request = make_request(std::move(room), size, std::move(done)).release();
+  const SignalsBlocked for_its_threads;
   uv_fs_read(loop_, &request->fs, fd_->fd, &request->view, 1, static_cast<std::int64_t>(offset),
              Request::on_done);
 }
