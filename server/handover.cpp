@@ -6,6 +6,7 @@
 #include "proto/frame_reader.hpp"
 #include "proto/json_object.hpp"
 #include "proto/json_writer.hpp"
+#include "proto/message_fields.hpp"
 #include "proto/outcome.hpp"
 
 namespace runwire {
@@ -15,10 +16,6 @@ constexpr std::string_view kStreamKeys[] = {"stdout", "stderr"};
 
 Error broken(std::string why) {
   return {Errc::protocol, "the state that was handed over cannot be used: " + std::move(why)};
-}
-
-void write_size(JsonWriter& json, std::string_view key, std::uint64_t value) {
-  json.number(key, static_cast<std::int64_t>(value));
 }
 
 // A hash has all 64 bits, which no number in JSON has.
@@ -319,11 +316,7 @@ void read_gone(std::string_view payload, std::vector<std::uint64_t>& gone) {
   for (std::size_t left = payload.size() / 8; left > 0; --left) gone.push_back(numbers.number());
 }
 
-Status read_frame(std::string_view header, std::string_view payload, Handover& handover,
-                  std::uint64_t& jobs) {
-  const auto document = JsonDocument::parse(header);
-  if (!document) return broken(document.error().message);
-  JsonFields fields = document->fields();
+Status read_frame(JsonFields& fields, std::string_view payload, Handover& handover, std::uint64_t& jobs) {
   const std::string_view type = fields.text("type").value_or("");
   if (type == "daemon") RUNWIRE_TRY(read_daemon(fields, handover, jobs));
   if (type == "listener") handover.listeners.push_back(read_listener(fields));
@@ -340,25 +333,20 @@ Status read_frame(std::string_view header, std::string_view payload, Handover& h
   return Ok{};
 }
 
-// How many bytes stand behind a header.
-Result<std::uint64_t> payload_of(std::string_view header) {
-  const auto document = JsonDocument::parse(header);
-  if (!document) return broken(document.error().message);
-  return document->fields().size("len").value_or(0);
-}
-
 // Takes the first frame off `rest`.
 Status take_frame(std::string_view& rest, Handover& handover, std::uint64_t& jobs) {
   if (rest.size() < kLengthBytes || decode_length(rest.data()) > rest.size() - kLengthBytes)
     return broken("it is cut short");
   const std::string_view header = rest.substr(kLengthBytes, decode_length(rest.data()));
   rest.remove_prefix(kLengthBytes + header.size());
-  const auto size = payload_of(header);
-  RUNWIRE_TRY(size);
-  if (*size > rest.size()) return broken("it is cut short");
-  const std::string_view payload = rest.substr(0, *size);
-  rest.remove_prefix(*size);
-  return read_frame(header, payload, handover, jobs);
+  const auto document = JsonDocument::parse(header);
+  if (!document) return broken(document.error().message);
+  JsonFields fields = document->fields();
+  const std::uint64_t size = fields.size("len").value_or(0);
+  if (size > rest.size()) return broken("it is cut short");
+  const std::string_view payload = rest.substr(0, size);
+  rest.remove_prefix(size);
+  return read_frame(fields, payload, handover, jobs);
 }
 
 }  // namespace

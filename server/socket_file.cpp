@@ -4,7 +4,6 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,16 +26,6 @@ Error failed_call(const std::string& what, const std::string& path) {
 std::string parent_of(const std::string& path) {
   const auto slash = path.rfind('/');
   return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-Result<sockaddr_un> socket_address(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return failed("socket", path,
-                  "a socket's path may have " + std::to_string(sizeof address.sun_path - 1) + " bytes");
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
 }
 
 // Who can write to the directory could put a socket of his own there, and get our clients' commands.
@@ -102,6 +91,16 @@ int bind_privately(int fd, const sockaddr_un& address) {
 }
 
 }  // namespace
+
+Result<sockaddr_un> socket_address(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return failed("socket", path,
+                  "a socket's path may have " + std::to_string(sizeof address.sun_path - 1) + " bytes");
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
 
 Status make_private_dir(const std::string& dir) {
   if (mkdir(dir.c_str(), 0700) == 0) return Ok{};

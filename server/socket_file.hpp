@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include <string>
 
@@ -34,6 +35,9 @@ class SocketFile {
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };
+
+// ERRORS: the path is longer than a socket's may be.
+Result<sockaddr_un> socket_address(const std::string& path);
 
 // Makes `dir` with mode 0700, or checks that it is this user's alone and no symbolic link.
 Status make_private_dir(const std::string& dir);

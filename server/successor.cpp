@@ -72,7 +72,7 @@ Result<std::string> read_all(int fd) {
   }
 }
 
-bool passes_on(int fd, bool yes) { return fcntl(fd, F_SETFD, yes ? 0 : FD_CLOEXEC) == 0; }
+void passes_on(int fd, bool yes) { fcntl(fd, F_SETFD, yes ? 0 : FD_CLOEXEC); }
 
 std::vector<char*> pointers_to(const std::vector<std::string>& words) {
   std::vector<char*> pointers;

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +20,7 @@
 #include "proto/frame_reader.hpp"
 #include "proto/server_message.hpp"
 #include "server/descriptor.hpp"
+#include "server/socket_file.hpp"
 #include "server/successor.hpp"
 
 namespace runwire {
@@ -45,12 +45,10 @@ Result<std::string> socket_of(const Options& options) {
 }
 
 Result<Descriptor> connect_to(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return failed("socket " + path, ENAMETOOLONG);
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  const auto address = socket_address(path);
+  RUNWIRE_TRY(address);
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
-  if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+  if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
     return failed("no runwired answers at " + path, errno);
   return socket;
 }

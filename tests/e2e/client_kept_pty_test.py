@@ -4,22 +4,13 @@ import os
 import re
 
 from client import runwire
-from daemon import DaemonCase, until
-from terminal import Terminal
+from daemon import until
+from terminal import TerminalCase
 
 LEAVE, CTRL_C = b"~.", b"\x03"
 
 
-class ClientKeptPty(DaemonCase):
-    def setUp(self):
-        super().setUp()
-        self.daemon = self.start()
-
-    def terminal(self, *words, **how):
-        terminal = Terminal(*words, **how)
-        self.addCleanup(terminal.close)
-        return terminal
-
+class ClientKeptPty(TerminalCase):
     def kept(self, line, traps=""):
         """A kept command at the terminal that has said that it is there, after it has set these traps."""
         terminal = self.terminal("--keep", "-t", self.daemon.unix, f"{traps} echo st''arted; {line}")

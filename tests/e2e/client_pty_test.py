@@ -6,23 +6,14 @@ import subprocess
 
 import process
 from client import environment, program, runwire
-from daemon import DaemonCase, until
+from daemon import until
 from plain import DEADLINE_S
-from terminal import Terminal
+from terminal import TerminalCase
 
 CTRL_C = b"\x03"
 
 
-class ClientPty(DaemonCase):
-    def setUp(self):
-        super().setUp()
-        self.daemon = self.start()
-
-    def terminal(self, *words, **how):
-        terminal = Terminal(*words, **how)
-        self.addCleanup(terminal.close)
-        return terminal
-
+class ClientPty(TerminalCase):
     def running(self, line, *options, traps=""):
         """A command at the terminal that has said that it is there, after it has set these traps."""
         terminal = self.terminal("-t", *options, self.daemon.unix, f"{traps} echo st''arted; {line}")

@@ -10,7 +10,7 @@ import subprocess
 import termios
 
 from client import environment, program
-from daemon import until
+from daemon import DaemonCase, until
 
 LOCAL_MODES = 3  # of what tcgetattr() gives
 
@@ -75,3 +75,16 @@ class Terminal:
         while self.read(0):  # a piece at a time
             pass
         return self.popen.returncode
+
+
+class TerminalCase(DaemonCase):
+    """A daemon, and terminals that end with the test."""
+
+    def setUp(self):
+        super().setUp()
+        self.daemon = self.start()
+
+    def terminal(self, *words, **how):
+        terminal = Terminal(*words, **how)
+        self.addCleanup(terminal.close)
+        return terminal

@@ -113,7 +113,6 @@ class GoesOn(UpgradeCase):
         for _ in range(4):
             with Session(self.daemon.unix) as session:
                 command = session.attach("a")
-                sent = command.kept["stdin"]
                 command.write(bytes(command.kept["window"]))
                 bell.wait()
                 until(lambda: process.state(pid) == "T", "the command to stop")
