@@ -16,7 +16,10 @@ STOPPED = "kill -STOP $$"  # a shell that stops itself can be looked at from out
 class Child(DaemonCase):
     def stopped_child(self, daemon, command=STOPPED):
         """The pid of a command that has stopped itself; it is continued when the test is over."""
-        connection = self.connect(daemon.tcp)
+        return self.stopped_child_at(daemon, daemon.tcp, command)
+
+    def stopped_child_at(self, daemon, address, command=STOPPED):
+        connection = self.connect(address)
         connection.send(command)
         (pid,) = until(lambda: self.stopped_ones(daemon), "a stopped command")
         self.addCleanup(self.resume, connection, pid)
@@ -99,6 +102,21 @@ class Child(DaemonCase):
         pid = self.stopped_child(daemon)
         after = {name: process.limit(pid, getattr(resource, name)) for name in before}
         self.assertEqual(after, before)
+
+    @unittest.skipUnless(process.time_slice_ns(0), "needs Linux 6.12")
+    def test_it_has_the_usual_time_slice_though_the_daemon_has_a_short_one(self):
+        usual = process.time_slice_ns(0)
+        for spawner in ("native", "uv"):
+            daemon = self.start("--spawner", spawner, listen=[f"unix:{self.path(spawner)}"])
+            self.assertLess(process.time_slice_ns(daemon.pid), usual)
+            pid = self.stopped_child_at(daemon, daemon.unix)
+            self.assertEqual(process.time_slice_ns(pid), usual)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_it_has_the_nice_value_that_the_daemon_was_started_with(self):
+        for nice in (-5, 0, 5):
+            daemon = self.start(preexec_fn=lambda: os.nice(nice), listen=[f"unix:{self.path(str(nice))}"])
+            self.assertEqual(self.connect(daemon.unix).run("nice").stdout, b"%d\n" % nice)
 
     def test_it_has_the_users_umask(self):
         """promise 13"""
