@@ -45,7 +45,7 @@ class OutputStore {
   const std::string& spill_dir() const { return spill_dir_; }
 
   // Scratch for one read, kRelayBytes; its content lasts until the callback of that read returns.
-  char* scratch() { return scratch_.data(); }
+  char* scratch() { return scratch_.get(); }
 
   // A buffer of kSpillBufferBytes, back in the pool when its last owner lets go, which may be after the store's
   // death; null when all are in use.
@@ -68,7 +68,8 @@ class OutputStore {
   std::string spill_dir_;
   MemoryBudget memory_{kOutputMemoryBytes};
   MemoryBudget pipe_memory_{kWidePipes * kWidePipeBytes};
-  std::array<char, kRelayBytes> scratch_{};
+  // Not touched before it is used: an idle daemon has no page of it.
+  const std::unique_ptr<char[]> scratch_ = std::make_unique_for_overwrite<char[]>(kRelayBytes);
   std::size_t lent_ = 0;
   std::vector<std::unique_ptr<char[]>> free_;  // kept: fresh memory would be paged in again for every buffer
   std::deque<Waiter> waiters_;
