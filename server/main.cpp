@@ -12,6 +12,7 @@
 #include "server/options.hpp"
 #include "server/server.hpp"
 #include "server/spawn.hpp"
+#include "server/start_up_pages.hpp"
 #include "server/successor.hpp"
 #include "server/time_slice.hpp"
 #include "server/upgrade_request.hpp"
@@ -31,6 +32,7 @@ runwire::Status serve(uv_loop_t* loop, runwire::Options options, int argc, char*
     runwire::Successor successor(argc, argv);
     runwire::Server server(loop, *spawner, std::move(options), &successor, std::move(handover));
     status = server.start();
+    if (status) runwire::give_back_start_up_pages();
     if (status) uv_run(loop, UV_RUN_DEFAULT);
   }
   uv_run(loop, UV_RUN_DEFAULT);  // until what the server had open is closed
