@@ -21,7 +21,7 @@ from other_programs import PROGRAMS
 from page import page
 from peers import build
 from report import against, tables
-from session_programs import DOCKER, SESSION_PROGRAMS
+from session_programs import SESSION_PROGRAMS
 from started_server import DoesNotWork
 
 KINDS = (
@@ -181,7 +181,6 @@ class Comparison:
                 self.result["skipped"].append([program.name, str(why)])
             else:
                 scenarios.entry_of(self.result, "session_programs", server=program.name)["rounds"].append(measured)
-        self.result["skipped"].append(DOCKER)
 
     def once(self):
         """What varies little, or takes long."""

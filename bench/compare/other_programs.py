@@ -5,10 +5,10 @@
     other_programs.py NAME...             measures them: 2 s with 1 client, 2 s with 8
 
 None of them speaks the plain protocol, so runwire-bench cannot drive them; measure() does. Its figures
-include what the client costs, as it costs who uses the program: for ssh a process for each command, for the
+include what the client costs, as it costs who uses the program: for ssh and runc a process for each command, for the
 others a connection for each command, opened by Python. Compare them with that in mind.
 
-Each server is started on a free port of loopback with a directory of its own for keys, configuration and log,
+Each server is started on a free port of loopback (runc has none) with a directory of its own for keys, configuration and log,
 reads no configuration of the system, and is gone afterwards with all of its files. Like its peers it runs
 whatever it is sent, for whoever has a shell on this machine: for measuring only.
 """
@@ -18,11 +18,12 @@ import signal
 import sys
 
 from closed_loop import measure
+from container_exec import RuncExec
 from line_servers import Socat, Websocketd, Xinetd
 from ssh_servers import Dropbear, OpenSsh
 from started_server import DoesNotWork
 
-PROGRAMS = [OpenSsh(), Dropbear(), Xinetd(), Socat(), Websocketd()]
+PROGRAMS = [OpenSsh(), Dropbear(), Xinetd(), Socat(), Websocketd(), RuncExec()]
 
 
 def print_list():

@@ -1,8 +1,8 @@
 """Commands of long life through ssh, as sessions run them: a stream, an input, lines there and back, many at once.
 
 The clients are the ones that come with it (a process of `ssh -S` for each command, over a master's connection) and
-asyncssh (one connection, a channel for each command, in one Python program). Docker's `exec` would be the third of
-its kind; it needs a container runtime, which is not to be had everywhere, and is left out with that reason.
+asyncssh (one connection, a channel for each command, in one Python program). Beside them `runc exec`, which is what
+`docker exec` comes down to.
 """
 
 import functools
@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import time
 
+from container_exec import RuncExec
 from goals import GIB
 from ssh_servers import OpenSsh, ssh_through
 from started_server import DoesNotWork
@@ -21,7 +22,6 @@ ASYNCSSH_CLIENT = pathlib.Path(__file__).with_name("asyncssh_client.py")
 PIECE = 1 << 18
 LINE = b"." * 63 + b"\n"
 TIMEOUT_S = 300
-DOCKER = ["docker exec", "not run: it needs a container runtime, which cannot be started for a measurement and be gone after it"]
 
 
 class SshMux:
@@ -35,14 +35,21 @@ class SshMux:
 
     def measure(self, seconds):
         with self.server.running() as address, self.server.client(address) as control:
-            ssh = ssh_through(control)
-            p50, p99 = echo_latency([*ssh, "cat"], seconds)
-            return {
-                "stream_mb_per_s": stream_rate([*ssh, f"head -c {GIB} /dev/zero"]),
-                "stdin_mb_per_s": stdin_rate([*ssh, "wc -c"]),
-                "echo_p50_ms": p50,
-                "echo_p99_ms": p99,
-            }
+            return measured_through(ssh_through(control), seconds)
+
+
+class Container:
+    """A process of runc for each command, which hands over its own pipes."""
+
+    name = "runc exec"
+    server = RuncExec()
+
+    def missing(self):
+        return self.server.missing()
+
+    def measure(self, seconds):
+        with self.server.running() as words:
+            return measured_through([*words, "/bin/sh", "-c"], seconds)
 
 
 class AsyncSsh:
@@ -63,7 +70,7 @@ class AsyncSsh:
         return json.loads(done.stdout)
 
 
-SESSION_PROGRAMS = [SshMux(), AsyncSsh()]
+SESSION_PROGRAMS = [SshMux(), AsyncSsh(), Container()]
 
 
 @functools.cache
@@ -73,6 +80,17 @@ def python_with_asyncssh():
         if python and subprocess.run([python, "-c", "import asyncssh"], capture_output=True, check=False).returncode == 0:
             return python
     return None
+
+
+def measured_through(words, seconds):
+    """Of a program that is given the command line behind these words."""
+    p50, p99 = echo_latency([*words, "cat"], seconds)
+    return {
+        "stream_mb_per_s": stream_rate([*words, f"head -c {GIB} /dev/zero"]),
+        "stdin_mb_per_s": stdin_rate([*words, "wc -c"]),
+        "echo_p50_ms": p50,
+        "echo_p99_ms": p99,
+    }
 
 
 def stream_rate(words):
