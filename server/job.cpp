@@ -33,20 +33,26 @@ std::string shown(std::string_view path) {
   return log::escape(path.substr(0, kShownBytes)) + (path.size() > kShownBytes ? "..." : "");
 }
 
-std::string describe(const SpawnFailure& failure, JobWishes wishes) {
-  std::string text = "the command could not be started: " + failure.stage + ": " +
-                     (failure.path.empty() ? "" : shown(failure.path) + ": ") + uv_strerror(failure.error);
-  if (failure.is_transient()) return text + "; try again later, or lower --max-running";
-  if (failure.stage == "cwd" && wishes.has_cwd) return text + "; name a directory that is there";
-  if (failure.stage.starts_with("limit:"))
-    return text + "; ask for less, or give runwired a higher hard limit";
-  if (failure.stage == "nice") return text + "; ask for a niceness that is not below runwired's";
+std::string_view next_step(const SpawnFailure& failure, JobWishes wishes) {
+  const bool is_forbidden = failure.error == UV_EACCES;
+  if (failure.is_transient()) return "try again later, or lower --max-running";
+  if (failure.stage == "cwd" && wishes.has_cwd)
+    return is_forbidden ? "name a directory that runwired's user may enter"
+                        : "name a directory that is there";
+  if (failure.stage == "cwd") return "the working directory of runwired is gone, restart it elsewhere";
+  if (failure.stage.starts_with("limit:")) return "ask for less, or give runwired a higher hard limit";
+  if (failure.stage == "nice") return "ask for a niceness that is not below runwired's";
   if (failure.stage == "exec" && wishes.has_program)
-    return text + "; check the program's name, and PATH there";
-  if (failure.stage == "cwd")
-    return text + "; the working directory of runwired is gone, restart it elsewhere";
-  if (failure.stage == "script") return text + "; long commands need room in --spill-dir";
-  return text + "; see runwired's --shell";
+    return is_forbidden ? "make it executable for runwired's user, or name another program"
+                        : "check the program's name, and PATH there";
+  if (failure.stage == "script") return "long commands need room in --spill-dir";
+  return "see runwired's --shell";
+}
+
+std::string describe(const SpawnFailure& failure, JobWishes wishes) {
+  std::string text = "the command could not be started: " + failure.stage + ": ";
+  if (!failure.path.empty()) text += shown(failure.path) + ": ";
+  return text.append(uv_strerror(failure.error)).append("; ").append(next_step(failure, wishes));
 }
 
 ErrorReply reply_to(const SpawnFailure& failure, JobWishes wishes) {

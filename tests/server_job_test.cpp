@@ -900,6 +900,12 @@ TEST_CASE_FIXTURE(JobFixture,
   CHECK(finish().error->message ==
         "the command could not be started: exec: /no/such/program: no such file or directory; check the "
         "program's name, and PATH there");
+  wrong.argv = {"/etc"};
+  make({}, nullptr).start(*spawner, wrong, {true, false});
+  CHECK(finish().error->message ==
+        "the command could not be started: exec: /etc: permission denied; make it executable for runwired's "
+        "user, "
+        "or name another program");
 }
 
 TEST_CASE_FIXTURE(JobFixture, "job: of a name that is too long to be shown the error shows the beginning") {
