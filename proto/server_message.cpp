@@ -36,8 +36,12 @@ ServerHello read_server_hello(JsonFields& fields) {
 std::optional<KeptState> read_kept(JsonFields& fields) {
   auto inner = fields.object("kept");
   if (!inner) return std::nullopt;
-  KeptState kept{needed_size(*inner, "stdout"), needed_size(*inner, "stderr"), needed_size(*inner, "stdin"),
-                 needed_size(*inner, "window"), inner->flag("eof")};
+  KeptState kept{needed_size(*inner, "stdout"),
+                 needed_size(*inner, "stderr"),
+                 needed_size(*inner, "stdin"),
+                 needed_size(*inner, "window"),
+                 inner->flag("eof"),
+                 inner->flag("pty")};
   if (!inner->failure().empty()) fields.fail("kept", "is malformed: " + inner->failure());
   return kept;
 }
@@ -175,7 +179,9 @@ std::string to_json(const Started& message) {
     write_size(json, "stderr", message.kept->stderr_end);
     write_size(json, "stdin", message.kept->stdin_off);
     write_size(json, "window", message.kept->stdin_window);
-    json.boolean("eof", message.kept->stdin_ended).end_object();
+    json.boolean("eof", message.kept->stdin_ended);
+    if (message.kept->has_terminal) json.boolean("pty", true);
+    json.end_object();
   }
   return std::move(json).finish();
 }

@@ -42,6 +42,7 @@ struct KeptState {
   std::uint64_t stdin_off = 0;     // place of the next byte that it wants
   std::uint64_t stdin_window = 0;  // so many may be sent now
   bool stdin_ended = true;         // or it has none
+  bool has_terminal = false;       // as its start asked
 };
 
 struct Started {

@@ -154,7 +154,8 @@ void FrameSession::start(const Start& start, std::string_view payload, MemoryLea
 
 void FrameSession::start_recorded(const Start& start, StartWords words, std::string_view payload,
                                   MemoryLease memory) {
-  KeptJob::Order order{start.id, {}, {}, {}, start.full, start.keep_ms, start.takes_stdin};
+  KeptJob::Order order{
+      start.id, {}, {}, {}, start.full, start.keep_ms, start.takes_stdin, start.pty.has_value()};
   if (start.keep_ms) {
     order.fingerprint = fingerprint_of(start, payload);
     order.command = shown_command(words);

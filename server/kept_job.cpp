@@ -111,6 +111,7 @@ HandedJob KeptJob::handed() const {
   handed.start.full = order_.full;
   handed.start.keep_ms = order_.keep_ms;
   handed.start.takes_stdin = order_.takes_stdin;
+  if (order_.has_terminal) handed.start.pty.emplace();  // how it was made no longer counts
   handed.request_size = order_.fingerprint.bytes;
   handed.request_digest = {order_.fingerprint.one, order_.fingerprint.other};
   handed.command = order_.command;
@@ -306,7 +307,8 @@ JobPhase KeptJob::phase() const {
 }
 
 KeptState KeptJob::state() const {
-  return {out_.end(), err_.end(), input_off_, input_ended_ ? 0 : input_allowed_ - input_off_, input_ended_};
+  return {out_.end(),   err_.end(),         input_off_, input_ended_ ? 0 : input_allowed_ - input_off_,
+          input_ended_, order_.has_terminal};
 }
 
 JobInfo KeptJob::info() const {

@@ -57,6 +57,7 @@ class KeptJob final : private JobListener {
     Full full = Full::block;
     std::optional<std::uint64_t> keep_ms = {};  // none: it ends with its session
     bool takes_stdin = false;
+    bool has_terminal = false;
   };
   // How the command ended, or why it never ran; nothing as long as it may.
   using Outcome = std::variant<std::monostate, Exit, ErrorReply>;

@@ -76,10 +76,10 @@ void KeptJobs::take_over(Handover& handover) {
 void KeptJobs::take_over(HandedJob handed) {
   const Start& start = handed.start;
   KeptJob::Order order{
-      start.id,         {handed.request_digest[0], handed.request_digest[1], handed.request_size},
-      handed.command,   handed.who,
-      start.full,       start.keep_ms,
-      start.takes_stdin};
+      start.id,          {handed.request_digest[0], handed.request_digest[1], handed.request_size},
+      handed.command,    handed.who,
+      start.full,        start.keep_ms,
+      start.takes_stdin, start.pty.has_value()};
   JobRequest request = request_for(start, std::move(handed.words));
   request.terms.mark = handed.mark;
   auto running = handed.running;

@@ -119,6 +119,8 @@ TEST_CASE("server message: how a kept command stands comes back as it was") {
   CHECK(started.kept->stdin_window == 3);
   CHECK(started.kept->stdin_ended);
   CHECK_FALSE(reread_by_client(Started{"a", 1, true, KeptState{0, 0, 0, 0, false}}).kept->stdin_ended);
+  CHECK_FALSE(started.kept->has_terminal);
+  CHECK(reread_by_client(Started{"a", 1, true, KeptState{0, 0, 0, 0, false, true}}).kept->has_terminal);
   CHECK_FALSE(reread_by_client(Started{"a", 1, true, {}}).kept.has_value());
 }
 

@@ -212,6 +212,7 @@ void append_kept(std::string& text, const KeptState& kept) {
   append_size(text, "stdin", kept.stdin_off);
   append_size(text, "window", kept.stdin_window);
   if (kept.stdin_ended) text += " eof";
+  if (kept.has_terminal) text += " pty";
 }
 
 // The words of `means` for each message of a session.

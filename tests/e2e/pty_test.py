@@ -209,6 +209,7 @@ class Pty:
         self.wait_shown(command, b"20 70\n")
         first.__exit__()
         again = second.attach("kept")
+        self.assertIs(again.kept["pty"], True)
         self.wait_shown(again, b"here\n20 70\n")
         again.tell("resize", rows=21, cols=71)
         self.wait_shown(again, b"21 71\n")

@@ -198,6 +198,7 @@ class GoesOn(UpgradeCase):
         with Session(self.daemon.unix) as session:
             command = session.attach("a")
             command.write(b"line\n")
+            self.assertIs(command.kept["pty"], True)
             self.assertEqual(bytes(command.wait().stdout), b"line\r\ngot line\r\n33 77\r\n")
 
     def test_a_background_process_that_holds_an_output_lives_on(self):
