@@ -12,12 +12,12 @@
 #include "client/failure_text.hpp"
 #include "client/job_list.hpp"
 #include "client/output.hpp"
+#include "client/output_relay.hpp"
 #include "client/pauses.hpp"
 #include "client/random_id.hpp"
 #include "client/relay.hpp"
 #include "client/relay_output.hpp"
 #include "client/server_connection.hpp"
-#include "client/stdio_relay.hpp"
 
 namespace runwire {
 namespace {

@@ -8,9 +8,9 @@
 
 #include "client/failure_text.hpp"
 #include "client/output.hpp"
+#include "client/output_relay.hpp"
 #include "client/random_id.hpp"
 #include "client/server_connection.hpp"
-#include "client/stdio_relay.hpp"
 
 namespace runwire {
 namespace {

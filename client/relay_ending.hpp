@@ -23,6 +23,8 @@ struct RelayEnding {
   bool was_relayed = false;      // whoever reads --json has been told of it, as far as he could be
   bool was_interrupted = false;  // the failure is that somebody here wanted no more of it
   int left_by_signal = 0;        // this signal ended our part of it, and is to show in the status; 0: none
+
+  bool is_over() const { return exit || refusal || failure || was_enough; }
 };
 
 // A failure of ours as if a server had told it, under a name that no server uses.
