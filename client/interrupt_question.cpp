@@ -16,7 +16,9 @@ namespace runwire {
 namespace {
 
 constexpr std::string_view kQuestion =
-    "\r\033[Krunwire: interrupt the command (i), detach (d), or go on (any other key)? ";
+    "runwire: interrupt the command (i), detach (d), or go on (any other key)? ";
+// The line may show the key that has asked.
+constexpr std::string_view kClearLine = "\r\033[K";
 
 // While it lives, a key can be read as soon as it is pressed; Ctrl-C is still a signal.
 class KeyByKey {
@@ -53,11 +55,12 @@ std::optional<char> await_key(int terminal, Signals& signals) {
 
 }  // namespace
 
-std::optional<InterruptMeaning> ask_for_meaning(Signals& signals) {
+std::optional<InterruptMeaning> ask_for_meaning(Signals& signals, bool amid_line) {
   const UniqueFd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
   const bool is_ours = terminal && ::tcgetpgrp(terminal.get()) == ::getpgrp();
   if (!is_ours) return std::nullopt;
   const KeyByKey mode(terminal.get());
+  (void)write_fully(terminal.get(), amid_line ? "\n" : kClearLine, "/dev/tty");
   (void)write_fully(terminal.get(), kQuestion, "/dev/tty");
   const auto key = await_key(terminal.get(), signals);
   (void)write_fully(terminal.get(), "\n", "/dev/tty");

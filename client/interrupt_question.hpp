@@ -10,7 +10,8 @@ namespace runwire {
 enum class InterruptMeaning { interrupt, detach, nothing };
 
 // Asks on the terminal, and waits for one key or the next signal, which means to detach. Absent: there is nobody to ask,
-// for there is no terminal after all, or it is not ours while we are in the background.
-std::optional<InterruptMeaning> ask_for_meaning(Signals& signals);
+// for there is no terminal after all, or it is not ours while we are in the background. `amid_line`: the terminal shows
+// the beginning of a line, which is to stay.
+std::optional<InterruptMeaning> ask_for_meaning(Signals& signals, bool amid_line);
 
 }  // namespace runwire

@@ -1,31 +1,21 @@
 #include "client/kept_line.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <climits>
 #include <utility>
 
 #include "client/failure_text.hpp"
-#include "client/output.hpp"
 #include "client/output_relay.hpp"
 #include "client/random_id.hpp"
 #include "client/server_connection.hpp"
 
 namespace runwire {
-namespace {
-
-constexpr std::string_view kClearLine = "\r\033[K";
-
-}  // namespace
-
 KeptLine::KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience,
                    int interrupt_fd)
     : request_(request),
       id_(std::move(id)),
       patience_(patience),
       interrupt_fd_(interrupt_fd),
-      shows_(!request.quiet && ::isatty(STDERR_FILENO) == 1),
       pauses_(random_seed()) {}
 
 Status KeptLine::meet(const ServerHello& hello) {
@@ -41,7 +31,7 @@ Status KeptLine::meet(const ServerHello& hello) {
           " is gone: the command's outcome is unknown, and it is not run again; look there what it did"};
 }
 
-Status KeptLine::lose(const Error& why, bool amid_line) {
+Status KeptLine::lose(const Error& why) {
   const auto now = Clock::now();
   if (!lost_at_) lost_at_ = now;
   if (!has_met()) {
@@ -52,16 +42,11 @@ Status KeptLine::lose(const Error& why, bool amid_line) {
   if (has_met() && now - *lost_at_ >= patience_) return given_up();
   try_at_ = now + pauses_.next();
   state_ = State::down;
-  if (amid_line && shows_) (void)write_fully(STDERR_FILENO, "\n", "stderr");
-  hide();
-  if (request_.verbose) say("the connection is lost: " + why_);
-  show();
+  has_news_ = true;
   return Ok{};
 }
 
 void KeptLine::found() {
-  hide();
-  if (lost_at_ && request_.verbose) say("connected again to " + to_string(request_.address));
   lost_at_.reset();
   pauses_.begin_anew();
 }
@@ -127,17 +112,18 @@ std::string KeptLine::command_line(const char* verb) const {
   return std::string("runwire ") + verb + (is_at_terminal ? " -t " : " ") + request_.host + " " + id_;
 }
 
-// One line, which the next one of ours, or the command's, takes the place of.
-void KeptLine::show() {
-  if (!shows_) return;
-  const std::string text = "runwire: the connection is lost, trying again (" + time_lost() + ")";
-  (void)write_fully(STDERR_FILENO, std::string(kClearLine) + text, "stderr");
-  is_shown_ = true;
+std::optional<std::string> KeptLine::take_news() {
+  if (!std::exchange(has_news_, false)) return std::nullopt;
+  return "the connection is lost: " + why_;
 }
 
-void KeptLine::hide() {
-  if (!std::exchange(is_shown_, false)) return;
-  (void)write_fully(STDERR_FILENO, kClearLine, "stderr");
+std::string KeptLine::standing() const {
+  return "the connection is lost, trying again (" + time_lost() + ")";
+}
+
+std::optional<std::string> KeptLine::good_news() const {
+  if (!lost_at_) return std::nullopt;
+  return "connected again to " + to_string(request_.address);
 }
 
 }  // namespace runwire

@@ -1,5 +1,5 @@
 // The way to a kept command, over one connection after another: when to try for the next one, whether the daemon that
-// answers is still the same, when to give up, and what is said meanwhile.
+// answers is still the same, when to give up, and the words for all that.
 //
 //   greeting --meet()--> up --lose()--> down --try_again()--> greeting
 #pragma once
@@ -26,7 +26,6 @@ class KeptLine {
            int interrupt_fd);
   KeptLine(const KeptLine&) = delete;
   KeptLine& operator=(const KeptLine&) = delete;
-  ~KeptLine() { hide(); }
 
   bool has_met() const { return boot_.has_value(); }  // a daemon, which may have the command since
   bool is_greeting() const { return state_ == State::greeting; }
@@ -39,8 +38,7 @@ class KeptLine {
   // The connection has gone. One that ended before any daemon was met is tried anew as long as connecting may take: a daemon
   // that upgrades itself takes connections that it cannot greet. ERRORS: the first `why`, where no daemon was met in that
   // time; closed: given up.
-  // `amid_line`: the terminal shows the beginning of a line, which is to stay.
-  Status lose(const Error& why, bool amid_line = false);
+  Status lose(const Error& why);
   // The command is followed again; the next loss is a first one.
   void found();
 
@@ -50,8 +48,11 @@ class KeptLine {
   // ERRORS: as lose().
   Status try_again(Session& session);
 
-  // What is shown meanwhile makes room for a line of ours.
-  void hide();
+  // To be said to somebody who wants to know: a loss since the last call; how it stands while it is down; once the command is
+  // about to be followed again, that it is, if it was not.
+  std::optional<std::string> take_news();
+  std::string standing() const;
+  std::optional<std::string> good_news() const;
 
   // The server's reason not to have the command followed, and the next step.
   Error refused(const ErrorReply& error) const;
@@ -65,14 +66,11 @@ class KeptLine {
   std::string command_line(const char* verb) const;
   std::string time_lost() const;
   Error given_up() const;
-  void show();
 
   const CommandRequest& request_;
   std::string id_;
   std::chrono::milliseconds patience_;
   int interrupt_fd_;
-  bool shows_;  // there is a terminal to tell, and somebody who wants to know
-  bool is_shown_ = false;
   State state_ = State::greeting;
   Pauses pauses_;
   std::optional<std::string> boot_;
@@ -81,6 +79,7 @@ class KeptLine {
   std::optional<Error> never_met_;  // why the first connection ended, if that was before its greeting
   Clock::time_point try_at_;
   std::string why_;  // it is down
+  bool has_news_ = false;
 };
 
 }  // namespace runwire

@@ -40,6 +40,8 @@ class OutputRelay {
 
   // A line of ours. Whether it can be written changes nothing.
   void say(std::string_view text) { output_.say(text); }
+  void show(std::string_view text) { output_.show(text); }  // as RelayOutput has it
+  void hide() { output_.hide(); }
   bool leaves_line_unfinished() { return output_.leaves_line_unfinished(); }
 
   // What to wait for, and what to do about it.

@@ -1,6 +1,9 @@
 #include "client/relay_ending.hpp"
 
+#include <unistd.h>
+
 #include <utility>
+#include <vector>
 
 #include "client/output.hpp"
 #include "proto/json_writer.hpp"
@@ -19,11 +22,18 @@ int status_of_refusal(const ErrorReply& error) {
 
 Ending ending_of(const Exit& exit) { return {exit.status, exit.reason, exit.truncated, exit.cut}; }
 
-void tell_exit(const Exit& exit, const std::string& json, const Talk& talk) {
-  for (const std::string& line : words_about(ending_of(exit), talk)) say(line);
+std::vector<std::string> words_about(const Exit& exit, const std::string& json, const Talk& talk) {
+  std::vector<std::string> lines = words_about(ending_of(exit), talk);
   if (exit.survivors.value_or(0) > 0 && !talk.quiet)
-    say(std::to_string(*exit.survivors) + " of the command's processes could not be ended");
-  if (talk.verbose) say("exit record: " + json);
+    lines.push_back(std::to_string(*exit.survivors) + " of the command's processes could not be ended");
+  if (talk.verbose) lines.push_back("exit record: " + json);
+  return lines;
+}
+
+std::string words_about(const RelayEnding& ending, const ErrorReply& error) {
+  const bool was_running = ending.was_started && ending.refusal->id.empty();
+  if (!was_running) return describe(error);
+  return "the server ended the session: " + error.error + ": " + error.message + kUnknownOutcome;
 }
 
 }  // namespace
@@ -46,14 +56,12 @@ int exit_status_of(const RelayEnding& ending) {
 }
 
 void tell(const RelayEnding& ending, const Talk& talk) {
-  if (ending.exit) tell_exit(*ending.exit, ending.json, talk);
-  if (ending.refusal) {
-    const ErrorReply& error = ending.refusal->error;
-    const bool was_running = ending.was_started && ending.refusal->id.empty();
-    say(was_running ? "the server ended the session: " + error.error + ": " + error.message + kUnknownOutcome
-                    : describe(error));
-  }
-  if (ending.failure) say(ending.failure->message);
+  std::vector<std::string> lines;
+  if (ending.exit) lines = words_about(*ending.exit, ending.json, talk);
+  if (ending.refusal) lines.push_back(words_about(ending, ending.refusal->error));
+  if (ending.failure) lines.push_back(ending.failure->message);
+  if (!lines.empty() && ending.leaves_line_unfinished) (void)write_fully(STDERR_FILENO, "\n", "stderr");
+  for (const std::string& line : lines) say(line);
 }
 
 }  // namespace runwire

@@ -17,12 +17,13 @@ struct RelayEnding {
   std::string json;                     // the header of one of these, as it came
   std::optional<Error> failure;         // ours: no end is known, or not all output was written here
   bool was_started = false;
-  bool was_enough = false;       // what was wanted of it has come, which is not its end
-  bool has_gaps = false;         // the server has given up some of the output
-  bool reader_has_gone = false;  // of our own output: nothing more was wanted of it
-  bool was_relayed = false;      // whoever reads --json has been told of it, as far as he could be
-  bool was_interrupted = false;  // the failure is that somebody here wanted no more of it
-  int left_by_signal = 0;        // this signal ended our part of it, and is to show in the status; 0: none
+  bool was_enough = false;              // what was wanted of it has come, which is not its end
+  bool has_gaps = false;                // the server has given up some of the output
+  bool reader_has_gone = false;         // of our own output: nothing more was wanted of it
+  bool was_relayed = false;             // whoever reads --json has been told of it, as far as he could be
+  bool was_interrupted = false;         // the failure is that somebody here wanted no more of it
+  bool leaves_line_unfinished = false;  // on the terminal where more is said of it
+  int left_by_signal = 0;  // this signal ended our part of it, and is to show in the status; 0: none
 
   bool is_over() const { return exit || refusal || failure || was_enough; }
 };

@@ -1,4 +1,5 @@
-// A command's two output streams on their way to this program's own: as they are, converted, or as lines of JSON.
+// A command's two output streams on their way to this program's own: as they are, converted, or as lines of JSON. Lines of
+// ours come between them, and on a terminal never within one of theirs.
 #pragma once
 
 #include <array>
@@ -6,7 +7,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "client/descriptor_writer.hpp"
 #include "client/encoding.hpp"
@@ -36,8 +36,14 @@ class RelayOutput {
   // A line of ours on err_fd, behind what waits there. Whether it can be written changes nothing.
   void say(std::string_view text);
 
-  // What was last written on a terminal did not end its line. It is told once: who asks begins a new one.
-  bool leaves_line_unfinished() { return std::exchange(is_amid_line_, false); }
+  // Such a line, if err_fd is a terminal, which whatever comes next takes the place of; before its turn, as long as something
+  // waits for the terminal, it is not shown.
+  void show(std::string_view text);
+  void hide();
+
+  // Where err_fd is a terminal: what was last written on one did not end its line. It is told once: who asks begins a new
+  // one.
+  bool leaves_line_unfinished();
 
   // No more comes: what was half a character goes out as a replacement.
   Status finish();
@@ -48,11 +54,13 @@ class RelayOutput {
 
  private:
   Status write(StdStream stream, std::uint64_t off, std::string_view text);
+  Status write(DescriptorWriter& writer, std::string_view bytes);
   static std::size_t index(StdStream stream) { return stream == StdStream::err ? 1 : 0; }
 
   Options options_;
   DescriptorWriter out_, err_;
-  bool is_amid_line_ = false;
+  std::string last_on_terminal_;            // so many bytes as tell whether a line is at its end; none: it is
+  std::string shown_;                       // empty: nothing is
   std::array<std::uint64_t, 2> ends_ = {};  // of each stream: how many of its bytes have come
 };
 

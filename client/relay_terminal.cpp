@@ -12,10 +12,6 @@ constexpr std::chrono::milliseconds kTimeToRedraw{100};  // for a program that i
 
 }  // namespace
 
-void RelayTerminal::begin_line() {
-  if (terminal_ != nullptr) terminal_->begin_line();
-}
-
 bool RelayTerminal::is_concerned_by(int number) const {
   return terminal_ != nullptr && (number == SIGWINCH || number == SIGTSTP || number == SIGCONT);
 }

@@ -15,7 +15,6 @@ class RelayTerminal {
   RelayTerminal(RelayLink& link, TerminalMode* terminal) : link_(link), terminal_(terminal) {}
 
   bool is_raw() const { return terminal_ != nullptr && terminal_->is_raw(); }
-  void begin_line();
 
   // Is this signal about our terminal, and not for the command?
   bool is_concerned_by(int number) const;

@@ -37,7 +37,9 @@ RelayEnding StdioRelay::run(std::string_view payload) {
   while (turn.ok() && !ending_.is_over()) turn = take_turn();
   if (!turn.ok()) fail(turn.error());
   if (turn.ok() && options_.ends_session) session_.close();
+  output_.hide();
   drain();
+  ending_.leaves_line_unfinished = output_.leaves_line_unfinished();
   return std::move(ending_);
 }
 
@@ -73,6 +75,7 @@ Status StdioRelay::talk() {
 // Output goes on to its readers. What they leave here takes no more room than a window, and another one comes with each
 // connection, so it waits for them.
 Status StdioRelay::await_line() {
+  tell_of_line();
   const bool has_room = output_.waiting() < kOutputWindow;
   Watched watched = watch();
   const int n = ::poll(watched.data(), watched.size(), has_room ? options_.line->milliseconds_to_wake() : -1);
@@ -85,7 +88,7 @@ Status StdioRelay::await_line() {
 }
 
 Status StdioRelay::lose(const Error& why) {
-  const Status lost = options_.line->lose(why, output_.leaves_line_unfinished());
+  const Status lost = options_.line->lose(why);
   if (!lost) return options_.line->has_met() ? conclude(lost.error()) : lost;
   session_.abandon();
   command_.resume();
@@ -170,8 +173,17 @@ Status StdioRelay::take_started(const Started& started, std::string_view json) {
   return output_.tell(json);
 }
 
+void StdioRelay::tell_of_line() {
+  const auto news = options_.line->take_news();
+  if (news && options_.verbose) output_.say(*news);
+  if (!options_.quiet) output_.show(options_.line->standing());
+}
+
 // What could not be said while there was no connection.
 Status StdioRelay::found() {
+  output_.hide();
+  const auto news = options_.line->good_news();
+  if (news && options_.verbose) output_.say(*news);
   options_.line->found();
   RUNWIRE_TRY(output_.tell_stops());
   if (was_lost_)
@@ -258,7 +270,8 @@ Status StdioRelay::obey(int number) {
 }
 
 Status StdioRelay::ask_about(int number) {
-  const auto answer = ask_for_meaning(*options_.signals);
+  output_.hide();
+  const auto answer = ask_for_meaning(*options_.signals, output_.leaves_line_unfinished());
   if (answer)
     reading_.begin_anew();
   else
@@ -278,7 +291,6 @@ Status StdioRelay::ask_about(int number) {
 void StdioRelay::warn() {
   if (options_.quiet) return;
   if (options_.line == nullptr) return output_.say("once more ends the connection");
-  options_.line->hide();
   output_.say("once more detaches, and the command goes on");
 }
 
@@ -295,7 +307,6 @@ Error StdioRelay::leave() {
 }
 
 Status StdioRelay::detach() {
-  if (options_.line->is_up()) terminal_.begin_line();
   ending_.was_interrupted = true;
   return conclude(options_.line->detached());
 }

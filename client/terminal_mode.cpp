@@ -6,8 +6,6 @@
 
 #include <cstdlib>
 
-#include "client/output.hpp"
-
 namespace runwire {
 namespace {
 
@@ -41,10 +39,6 @@ TerminalMode::~TerminalMode() {
 }
 
 bool TerminalMode::is_raw() const { return g_terminal >= 0; }
-
-void TerminalMode::begin_line() {
-  if (g_terminal >= 0) (void)write_fully(g_terminal, "\r\n", "terminal");
-}
 
 void TerminalMode::stop_program() {
   restore();

@@ -20,8 +20,6 @@ class TerminalMode {
   ~TerminalMode();
 
   bool is_raw() const;  // false: there is no terminal
-  // What is shown next begins a line there.
-  void begin_line();
 
   // Stops this program, the terminal being as it was; returns when the program goes on, and the terminal is raw.
   void stop_program();

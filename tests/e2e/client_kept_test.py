@@ -619,6 +619,47 @@ class Terminal(KeptCase):
         answered.set()
         self.assertEqual(self.status(), 3)
 
+    def test_the_question_leaves_an_unfinished_line_of_output_as_it_is(self):
+        for shown, expected in ((b"up", rb"up\^C\r\nrunwire: interrupt"), (b"up\n", rb"up\r\n\^C\r\x1b\[Krunwire: interrupt")):
+
+            def play(peer, shown=shown):
+                peer.output(shown)
+                peer.await_end()
+
+            self.ask(kept(play))
+            os.write(self.terminal, b"d")
+            self.status()
+            self.assertRegex(self.shown, expected)
+
+    def test_words_at_the_end_leave_an_unfinished_line_of_output_as_it_is(self):
+        def play(reason):
+            return kept(lambda peer: (peer.output(b"up"), peer.exit(3, reason=reason), peer.await_end()))
+
+        self.keep(play("cancelled"))
+        self.status()
+        self.assertEqual(self.shown, b"up\r\nrunwire: the server ended the command: cancelled\r\n")
+        self.keep(play("exited"))
+        self.status()
+        self.assertEqual(self.shown, b"up")
+
+    def test_a_terminal_that_stands_still_holds_up_no_other_connection_and_its_line_stays_whole(self):
+        output, came = b"x" * 300000, threading.Event()
+
+        def begin(peer):
+            peer.output(output)
+            peer.cut()
+
+        def go_on(peer):
+            came.set()
+            peer.found()
+            peer.exit(2)
+            peer.await_end()
+
+        self.keep(kept(begin), refuse_connection, attached(go_on))
+        self.assertTrue(came.wait(DEADLINE_S))
+        self.assertEqual(self.status(), 2)
+        self.assertIn(output, self.shown)
+
     def test_while_the_connection_is_lost_one_line_says_so(self):
         def begin(peer):
             peer.output(b"up")
