@@ -57,9 +57,8 @@ int milliseconds_until(Channel::Deadline deadline) {
 
 }  // namespace
 
-Result<Channel> Channel::connect(const Address& address, std::chrono::milliseconds timeout,
-                                 int interrupt_fd) {
-  auto fd = dial(address, timeout, interrupt_fd);
+Result<Channel> Channel::connect(const Address& address, std::chrono::milliseconds timeout) {
+  auto fd = dial(address, timeout);
   if (!fd) return fd.error();
   tune(fd->get(), !address.is_unix());
   return Channel(std::move(*fd));

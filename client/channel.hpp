@@ -31,8 +31,7 @@ class Channel {
   // Connects as dial() does, with its errors. TCP_NODELAY is set, and SO_LINGER {1, 0}: whatever ends this
   // process, be it SIGKILL, the connection is then reset and the server learns at once that nobody waits for
   // the command any more. A FIN could also be the half-close of a client that still wants its answer.
-  static Result<Channel> connect(const Address& address, std::chrono::milliseconds timeout,
-                                 int interrupt_fd = -1);
+  static Result<Channel> connect(const Address& address, std::chrono::milliseconds timeout);
 
   // Up to `size` bytes, at least one; 0 = the peer has ended its side. Without a deadline it waits for ever.
   // ERRORS: closed (reset by the peer, or interrupted, see below), timeout, io.

@@ -23,7 +23,6 @@ struct Attempt {
   const Address& target;  // as the user wrote it; for messages
   std::chrono::milliseconds timeout;
   Clock::time_point deadline;
-  int interrupt_fd;
 };
 
 Error cannot(const Attempt& attempt, Errc code, const std::string& why_and_what_next) {
@@ -53,8 +52,6 @@ Error connect_error(const Attempt& attempt, int code) {
                     "permission denied; run as the user whose runwired this is, or start your own");
     case ETIMEDOUT:
       return timed_out(attempt);
-    case ECANCELED:
-      return cannot(attempt, Errc::closed, "interrupted");
     default:
       return cannot(attempt, Errc::io,
                     std::string(std::strerror(code)) + "; check the address, or name another HOST");
@@ -69,16 +66,15 @@ Status set_flags(int fd, bool blocking) {
   return Ok{};
 }
 
-// 0 once connected, else the errno that ended the attempt; ECANCELED: the interrupt did.
-int await_connected(int fd, Clock::time_point deadline, int interrupt_fd) {
+// 0 once connected, else the errno that ended the attempt.
+int await_connected(int fd, Clock::time_point deadline) {
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    pollfd ready[] = {{fd, POLLOUT, 0}, {interrupt_fd, POLLIN, 0}};  // poll ignores a negative fd
-    const int n = ::poll(ready, 2, static_cast<int>(std::clamp<long long>(left, 0, INT_MAX)));
+    pollfd ready = {fd, POLLOUT, 0};
+    const int n = ::poll(&ready, 1, static_cast<int>(std::clamp<long long>(left, 0, INT_MAX)));
     if (n == 0) return ETIMEDOUT;
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno;
-    if (ready[1].revents != 0) return ECANCELED;
     int failure = 0;
     socklen_t size = sizeof failure;
     return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0 ? errno : failure;
@@ -128,8 +124,7 @@ Result<UniqueFd> dial_ip(const Attempt& attempt, const addrinfo& to, Clock::time
   if (!fd) return connect_error(attempt, errno);
   RUNWIRE_TRY(set_flags(fd.get(), false));
   int failure = ::connect(fd.get(), to.ai_addr, to.ai_addrlen) == 0 ? 0 : errno;
-  if (failure == EINPROGRESS || failure == EINTR)
-    failure = await_connected(fd.get(), deadline, attempt.interrupt_fd);
+  if (failure == EINPROGRESS || failure == EINTR) failure = await_connected(fd.get(), deadline);
   if (failure != 0) return connect_error(attempt, failure);
   RUNWIRE_TRY(set_flags(fd.get(), true));
   return fd;
@@ -166,8 +161,8 @@ Result<UniqueFd> dial_host(const Attempt& attempt) {
 
 }  // namespace
 
-Result<UniqueFd> dial(const Address& address, std::chrono::milliseconds timeout, int interrupt_fd) {
-  const Attempt attempt = {address, timeout, Clock::now() + timeout, interrupt_fd};
+Result<UniqueFd> dial(const Address& address, std::chrono::milliseconds timeout) {
+  const Attempt attempt = {address, timeout, Clock::now() + timeout};
   return address.is_unix() ? dial_unix(attempt) : dial_host(attempt);
 }
 

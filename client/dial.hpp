@@ -10,10 +10,9 @@
 namespace runwire {
 
 // A connected, blocking, close-on-exec stream socket. `timeout` is for everything together: finding the
-// host's addresses and trying one after the other. `interrupt_fd`: as soon as it is readable, an answer over TCP is
-// waited for no more; -1: never.
+// host's addresses and trying one after the other.
 // ERRORS: refused (nobody listens, no such socket, no permission), timeout, invalid_argument (unknown host, path
-// too long), closed (interrupted), io (everything else). Each message names the address, the cause and the next step.
-Result<UniqueFd> dial(const Address& address, std::chrono::milliseconds timeout, int interrupt_fd = -1);
+// too long), io (everything else). Each message names the address, the cause and the next step.
+Result<UniqueFd> dial(const Address& address, std::chrono::milliseconds timeout);
 
 }  // namespace runwire

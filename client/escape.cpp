@@ -1,6 +1,11 @@
 #include "client/escape.hpp"
 
 namespace runwire {
+namespace {
+
+constexpr char kCtrlZ = 0x1a;
+
+}  // namespace
 
 std::string Escape::pass(std::string_view typed) {
   std::string passed;
@@ -10,12 +15,22 @@ std::string Escape::pass(std::string_view typed) {
 
 void Escape::pass(char key, std::string& passed) {
   if (state_ == State::left) return;
+  if (key == interrupt_key_) {
+    interrupts_ = true;
+    state_ = State::line_begins;
+    return;
+  }
   if (state_ == State::line_begins && key == '~') {
     state_ = State::tilde;
     return;
   }
   if (state_ == State::tilde && key == '.') {
     state_ = State::left;
+    return;
+  }
+  if (state_ == State::tilde && key == kCtrlZ) {
+    stops_ = true;
+    state_ = State::line_begins;
     return;
   }
   if (state_ == State::tilde && key != '~') passed += '~';

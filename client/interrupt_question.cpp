@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "client/output.hpp"
 #include "client/unique_fd.hpp"
@@ -20,13 +22,15 @@ constexpr std::string_view kQuestion =
 // The line may show the key that has asked.
 constexpr std::string_view kClearLine = "\r\033[K";
 
-// While it lives, a key can be read as soon as it is pressed; Ctrl-C is still a signal.
+// While it lives, a key can be read as soon as it is pressed, and lines that are written end as such. Ctrl-C is a signal, or
+// a key, as it was.
 class KeyByKey {
  public:
   explicit KeyByKey(int terminal) : terminal_(terminal), is_set_(::tcgetattr(terminal, &before_) == 0) {
     if (!is_set_) return;
     termios now = before_;
     now.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+    now.c_oflag |= static_cast<tcflag_t>(OPOST | ONLCR);
     now.c_cc[VMIN] = 1;
     now.c_cc[VTIME] = 0;
     ::tcsetattr(terminal_, TCSADRAIN, &now);
@@ -37,20 +41,25 @@ class KeyByKey {
     if (is_set_) ::tcsetattr(terminal_, TCSADRAIN, &before_);
   }
 
+  bool interrupts(char key) const { return is_set_ && static_cast<cc_t>(key) == before_.c_cc[VINTR]; }
+
  private:
   int terminal_;
   termios before_ = {};
   bool is_set_;
 };
 
-// Absent: a signal came first.
-std::optional<char> await_key(int terminal, Signals& signals) {
-  pollfd watched[] = {{terminal, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
-  while (::poll(watched, 2, -1) < 0 && errno == EINTR) {
+// Absent: a signal that wants an end came first. Others are put by.
+std::optional<char> await_key(int terminal, Signals& signals, std::vector<int>& others) {
+  for (;;) {
+    pollfd watched[] = {{terminal, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    if (::poll(watched, 2, -1) < 0) continue;
+    const int number = watched[1].revents != 0 ? signals.next() : 0;
+    if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT) return std::nullopt;
+    if (number != 0) others.push_back(number);
+    char key = 0;
+    if (watched[0].revents != 0) return ::read(terminal, &key, 1) == 1 ? std::optional(key) : std::nullopt;
   }
-  char key = 0;
-  if (watched[1].revents != 0 || ::read(terminal, &key, 1) != 1) return std::nullopt;
-  return key;
 }
 
 }  // namespace
@@ -62,10 +71,11 @@ std::optional<InterruptMeaning> ask_for_meaning(Signals& signals, bool amid_line
   const KeyByKey mode(terminal.get());
   (void)write_fully(terminal.get(), amid_line ? "\n" : kClearLine, "/dev/tty");
   (void)write_fully(terminal.get(), kQuestion, "/dev/tty");
-  const auto key = await_key(terminal.get(), signals);
+  std::vector<int> others;
+  const auto key = await_key(terminal.get(), signals, others);
   (void)write_fully(terminal.get(), "\n", "/dev/tty");
-  signals.take();
-  if (!key || *key == 'd') return InterruptMeaning::detach;
+  for (const int number : others) ::raise(number);
+  if (!key || *key == 'd' || mode.interrupts(*key)) return InterruptMeaning::detach;
   return *key == 'i' ? InterruptMeaning::interrupt : InterruptMeaning::nothing;
 }
 

@@ -195,7 +195,8 @@ COMMAND...`, which prints their ID, and of `runwire --keep HOST COMMAND...`.
 
   -i, --stdin          attach: its stdin is ours from here on (it gets none)
   -t, --terminal       attach: it is at a terminal, which is ours from here on:
-                       -i, its last screen, our size; `~.` detaches (no)
+                       -i, its last screen, our size; `~.` detaches, `~^Z`
+                       stops us (no)
   --tail               attach: only what it writes from now on (all)
   -f, --follow         logs: until it ends
   -s, --signal NAME    kill: send its process group this signal, and no more

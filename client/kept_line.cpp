@@ -7,16 +7,10 @@
 #include "client/failure_text.hpp"
 #include "client/output_relay.hpp"
 #include "client/random_id.hpp"
-#include "client/server_connection.hpp"
 
 namespace runwire {
-KeptLine::KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience,
-                   int interrupt_fd)
-    : request_(request),
-      id_(std::move(id)),
-      patience_(patience),
-      interrupt_fd_(interrupt_fd),
-      pauses_(random_seed()) {}
+KeptLine::KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience)
+    : request_(request), id_(std::move(id)), patience_(patience), pauses_(random_seed()) {}
 
 Status KeptLine::meet(const ServerHello& hello) {
   const bool is_another = boot_ && *boot_ != hello.boot;
@@ -52,14 +46,18 @@ void KeptLine::found() {
 }
 
 int KeptLine::milliseconds_to_wake() const {
+  if (pending_) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(try_at_ - Clock::now());
   return static_cast<int>(std::clamp<long long>(left.count(), 0, INT_MAX));
 }
 
 Status KeptLine::try_again(Session& session) {
-  if (Clock::now() < try_at_) return Ok{};
-  auto channel =
-      connect_to_server(request_.address, request_.own_server_only, request_.connect_timeout, interrupt_fd_);
+  if (!pending_ && Clock::now() < try_at_) return Ok{};
+  if (!pending_) pending_.emplace(request_.address, request_.own_server_only, request_.connect_timeout);
+  auto known = pending_->take();
+  if (!known) return Ok{};
+  pending_.reset();
+  auto& channel = *known;
   if (channel) {
     session = Session(std::move(*channel), kOutputWindow, request_.connect_timeout);
     state_ = State::greeting;

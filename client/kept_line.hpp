@@ -11,6 +11,7 @@
 
 #include "client/command_request.hpp"
 #include "client/pauses.hpp"
+#include "client/pending_connection.hpp"
 #include "client/session.hpp"
 
 namespace runwire {
@@ -20,10 +21,8 @@ class KeptLine {
   using Clock = Session::Clock;
 
   // It begins with a connection that there is and that has not been greeted. `request` outlives this. `patience`: for so
-  // long a lost connection is tried for, or as long as the daemon keeps anything. `interrupt_fd`: when it is readable,
-  // somebody wants something here, and a try ends.
-  KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience,
-           int interrupt_fd);
+  // long a lost connection is tried for, or as long as the daemon keeps anything.
+  KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience);
   KeptLine(const KeptLine&) = delete;
   KeptLine& operator=(const KeptLine&) = delete;
 
@@ -42,10 +41,11 @@ class KeptLine {
   // The command is followed again; the next loss is a first one.
   void found();
 
-  // While it is down. For poll(2):
+  // While it is down, what to wait for: this descriptor, if any, to be readable, and so long at most. Nobody need wait.
+  int fd() const { return pending_ ? pending_->fd() : -1; }
   int milliseconds_to_wake() const;
-  // A connection in the place of `session` where one is to be had, else the next pause; before its time nothing.
-  // ERRORS: as lose().
+  // What is to be done by then, and no waiting: a connection is tried for, is put in the place of `session`, or could not
+  // be had, and there is another pause. ERRORS: as lose().
   Status try_again(Session& session);
 
   // To be said to somebody who wants to know: a loss since the last call; how it stands while it is down; once the command is
@@ -70,9 +70,9 @@ class KeptLine {
   const CommandRequest& request_;
   std::string id_;
   std::chrono::milliseconds patience_;
-  int interrupt_fd_;
   State state_ = State::greeting;
   Pauses pauses_;
+  std::optional<PendingConnection> pending_;  // a try
   std::optional<std::string> boot_;
   std::optional<Clock::time_point> lost_at_;  // since then it has not been followed
   Clock::time_point begun_at_ = Clock::now();

@@ -12,8 +12,13 @@ namespace runwire {
 
 inline constexpr std::uint64_t kScreenBytes = 16 << 10;  // with its colours and the ways of its cursor
 
-// Where it begins in the command's stdout. Asks the server, over a connection of its own. Absent: the server does not tell;
-// whoever follows the command then is told why. ERRORS: those of connecting.
-Result<std::optional<std::uint64_t>> find_last_screen(const CommandRequest& request, const std::string& id);
+struct LastScreen {
+  bool is_terminal = false;  // else the command has no terminal, and this is just the last of its output
+  std::uint64_t begin = 0;   // in its stdout
+};
+
+// Asks the server, over a connection of its own. Absent: the server does not tell; whoever follows the command then is told
+// why. ERRORS: those of connecting.
+Result<std::optional<LastScreen>> find_last_screen(const CommandRequest& request, const std::string& id);
 
 }  // namespace runwire

@@ -73,10 +73,10 @@ RelayEnding relay_over(Session& session, const CommandRequest& request, const Er
   if (!errand.is_kept) return StdioRelay(session, errand.opening, options).run(errand.payload);
   const std::chrono::milliseconds patience(
       request.keep_ms.value_or(std::chrono::milliseconds(kUsualKeep).count()));
-  KeptLine line(request, id_of(errand), patience, signals == nullptr ? -1 : signals->fd());
+  KeptLine line(request, id_of(errand), patience);
   options.line = &line;
-  options.obeys_escape = terminal && terminal->is_raw();
-  options.asks = ::isatty(STDIN_FILENO) == 1 && !options.obeys_escape;
+  options.obeys_escape = terminal && terminal->is_there();
+  options.asks = ::isatty(STDIN_FILENO) == 1;
   return StdioRelay(session, errand.opening, options).run(errand.payload);
 }
 
@@ -130,19 +130,25 @@ Result<Errand> errand_of(const CommandRequest& request, const std::string& id, E
   return errand;
 }
 
+// Whether the command has one for ours, and where to begin with its picture.
+Status find_terminal(const CommandRequest& request, Attach& attach, Errand& errand) {
+  if (!wants_terminal(request)) return Ok{};
+  const auto screen = find_last_screen(request, attach.id);
+  RUNWIRE_TRY(screen);
+  errand.has_terminal = !*screen || (*screen)->is_terminal;
+  if (*screen) attach.stdout_off = (*screen)->begin;
+  if (!errand.has_terminal && !request.quiet) say("the command is at no terminal: -t counts as -i");
+  return Ok{};
+}
+
 Result<Errand> errand_of(const CommandRequest& request, const JobRequest& job) {
   Attach attach;
   attach.id = job.ids.at(0);
   attach.wants_output = job.verb != JobVerb::wait;
   Errand errand;
-  errand.has_terminal = wants_terminal(request);
-  if (errand.has_terminal && !job.from_now) {
-    const auto place = find_last_screen(request, attach.id);
-    RUNWIRE_TRY(place);
-    attach.stdout_off = *place;
-  } else if (attach.wants_output && !job.from_now) {
-    attach.stdout_off = attach.stderr_off = 0;
-  }
+  RUNWIRE_TRY(find_terminal(request, attach, errand));
+  if (attach.wants_output && !errand.has_terminal) attach.stdout_off = attach.stderr_off = 0;
+  if (job.from_now) attach.stdout_off = attach.stderr_off = std::nullopt;
   errand.opening = std::move(attach);
   errand.is_kept = true;
   errand.obeys_signals = job.verb == JobVerb::attach;

@@ -18,7 +18,8 @@ namespace runwire {
 
 class RelayInput {
  public:
-  // `encoding`: null: bytes pass untouched. It outlives this. `obeys_escape`: somebody types, who can say that he leaves.
+  // `encoding`: null: bytes pass untouched. It outlives this. `obeys_escape`: somebody types, who can say more than what is for the
+  // command.
   RelayInput(int fd, Encoding* encoding, bool obeys_escape = false) : in_(fd), encoding_(encoding) {
     if (obeys_escape) escape_.emplace();
   }
@@ -31,7 +32,10 @@ class RelayInput {
 
   // Nothing comes behind what is held.
   bool has_ended() const { return has_ended_; }
-  bool leaves() const { return escape_ && escape_->leaves(); }
+  // Null: nobody obeys one.
+  Escape* escape() { return escape_ ? &*escape_ : nullptr; }
+  // As if it had been read behind all that is held.
+  void add(char key) { held_ += key; }
 
   // What is held from this place in the command's stdin on. Where nothing is held, what is read next belongs there.
   // REQUIRES: what lies there was not forgotten. The view is valid until the next call of another.

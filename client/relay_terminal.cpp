@@ -12,6 +12,18 @@ constexpr std::chrono::milliseconds kTimeToRedraw{100};  // for a program that i
 
 }  // namespace
 
+void RelayTerminal::hand_over_keys() {
+  if (terminal_ != nullptr) terminal_->make_raw();
+}
+
+std::optional<char> RelayTerminal::interrupt_key() const {
+  return terminal_ == nullptr ? std::nullopt : terminal_->interrupt_key();
+}
+
+void RelayTerminal::stop_job() {
+  if (terminal_ != nullptr) terminal_->stop_job();
+}
+
 bool RelayTerminal::is_concerned_by(int number) const {
   return terminal_ != nullptr && (number == SIGWINCH || number == SIGTSTP || number == SIGCONT);
 }

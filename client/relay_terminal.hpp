@@ -15,6 +15,10 @@ class RelayTerminal {
   RelayTerminal(RelayLink& link, TerminalMode* terminal) : link_(link), terminal_(terminal) {}
 
   bool is_raw() const { return terminal_ != nullptr && terminal_->is_raw(); }
+  // The command runs, and takes the keys from now on.
+  void hand_over_keys();
+  std::optional<char> interrupt_key() const;
+  void stop_job();
 
   // Is this signal about our terminal, and not for the command?
   bool is_concerned_by(int number) const;

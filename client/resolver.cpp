@@ -1,7 +1,5 @@
 #include "client/resolver.hpp"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -9,6 +7,8 @@
 #include <cstring>
 #include <mutex>
 #include <utility>
+
+#include "client/detached_thread.hpp"
 
 namespace runwire {
 namespace {
@@ -48,27 +48,12 @@ Result<AddressList> conclude(Answer answer) {
                told_by_errno ? std::strerror(answer.cause) : ::gai_strerror(answer.failure)};
 }
 
-void* look_up_in_thread(void* argument) {
-  const std::unique_ptr<std::shared_ptr<Question>> ours(static_cast<std::shared_ptr<Question>*>(argument));
-  Question& question = **ours;
+void look_up_and_tell(Question& question) {
   Answer answer = look_up(question, 0);
   const std::lock_guard<std::mutex> lock(question.mutex);
   question.answer = std::move(answer);
   question.is_answered = true;
   question.answered.notify_one();
-  return nullptr;
-}
-
-// 0, or the errno. Signals stay with the thread that knows what to do about them.
-int start_detached(void* (*body)(void*), void* argument) {
-  sigset_t all, before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread;
-  const int error = ::pthread_create(&thread, nullptr, body, argument);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error == 0) ::pthread_detach(thread);
-  return error;
 }
 
 }  // namespace
@@ -82,11 +67,7 @@ Result<AddressList> resolve(const std::string& host, std::uint16_t port,
   if (Answer numeric = look_up(*question, AI_NUMERICHOST); numeric.failure == 0)
     return conclude(std::move(numeric));
 
-  auto theirs = std::make_unique<std::shared_ptr<Question>>(question);
-  if (const int error = start_detached(look_up_in_thread, theirs.get()); error != 0)
-    return Error{Errc::io, std::string("pthread_create: ") + std::strerror(error)};
-  (void)theirs.release();  // the thread frees it
-
+  RUNWIRE_TRY(start_detached([question] { look_up_and_tell(*question); }));
   std::unique_lock<std::mutex> lock(question->mutex);
   if (!question->answered.wait_until(lock, deadline, [&] { return question->is_answered; }))
     return Error{Errc::timeout, "no answer in time"};

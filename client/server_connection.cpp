@@ -20,8 +20,8 @@ Status check_owner(const Channel& channel, const Address& address) {
 }  // namespace
 
 Result<Channel> connect_to_server(const Address& address, bool own_server_only,
-                                  std::chrono::milliseconds timeout, int interrupt_fd) {
-  auto channel = Channel::connect(address, timeout, interrupt_fd);
+                                  std::chrono::milliseconds timeout) {
+  auto channel = Channel::connect(address, timeout);
   if (channel && own_server_only) RUNWIRE_TRY(check_owner(*channel, address));
   return channel;
 }

@@ -12,6 +12,6 @@ namespace runwire {
 // path in /tmp could have been taken by anybody, who would then see the commands.
 // ERRORS: those of Channel::connect(); refused (it is somebody else's server).
 Result<Channel> connect_to_server(const Address& address, bool own_server_only,
-                                  std::chrono::milliseconds timeout, int interrupt_fd = -1);
+                                  std::chrono::milliseconds timeout);
 
 }  // namespace runwire

@@ -21,20 +21,20 @@ std::size_t StdinRelay::room() const {
       std::min({command.stdin_room(), payload, static_cast<std::uint64_t>(RelayInput::kMost)}));
 }
 
-std::size_t StdinRelay::bytes_wanted(bool has_place) {
-  if (options_.obeys_escape) return has_place ? keys_wanted() : 0;
+std::size_t StdinRelay::bytes_wanted(bool are_keys_ours) {
+  if (options_.obeys_escape) return are_keys_ours ? keys_wanted() : 0;
   const bool has_some = input_.has_ended() || !input_.from(link_.command().stdin_sent()).empty();
   return has_some ? 0 : room();
 }
 
-// Of somebody who may want to leave all is read, also what can't be sent now.
+// Also what can't be sent now.
 std::size_t StdinRelay::keys_wanted() {
   if (input_.has_ended()) return 0;
   return RelayInput::kMost - std::min(input_.from(link_.command().stdin_sent()).size(), RelayInput::kMost);
 }
 
-Status StdinRelay::read(bool has_place) {
-  const Status read = input_.read(bytes_wanted(has_place));
+Status StdinRelay::read(bool are_keys_ours) {
+  const Status read = input_.read(bytes_wanted(are_keys_ours));
   if (read && !link_.command().takes_stdin()) input_.forget_before(UINT64_MAX);
   if (read || link_.is_kept()) return read;
   return Error{

@@ -15,7 +15,7 @@ class StdinRelay {
     int fd = 0;
     bool is_forwarded = true;
     Encoding* encoding = nullptr;  // null: bytes pass untouched. Outlives this
-    bool obeys_escape = false;     // who types it can say that he leaves
+    bool obeys_escape = false;     // who types it can say more than what is for the command
   };
 
   // `link` outlives this.
@@ -24,12 +24,14 @@ class StdinRelay {
 
   int fd() const { return input_.fd(); }
 
-  // `has_place`: it is known where in the command's stdin the next byte belongs. Without a room for it nothing is read: what
-  // is left belongs to whoever reads this descriptor next.
-  std::size_t bytes_wanted(bool has_place);
+  // Without room for it at the command nothing is read: what is left belongs to whoever reads this descriptor next. Of
+  // somebody who obeys an escape all is read, once `are_keys_ours`, because he may want to leave.
+  std::size_t bytes_wanted(bool are_keys_ours);
   // Takes in so many of them. ERRORS: io.
-  Status read(bool has_place);
-  bool leaves() const { return input_.leaves(); }
+  Status read(bool are_keys_ours);
+  Escape* escape() { return input_.escape(); }  // null: nobody obeys one
+  // As if it had been read.
+  void add(char key) { input_.add(key); }
 
   // What may be sent by now. ERRORS: the link's.
   Status send();

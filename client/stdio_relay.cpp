@@ -78,6 +78,7 @@ Status StdioRelay::await_line() {
   tell_of_line();
   const bool has_room = output_.waiting() < kOutputWindow;
   Watched watched = watch();
+  watched[kSocket] = {has_room ? options_.line->fd() : -1, POLLIN, 0};
   const int n = ::poll(watched.data(), watched.size(), has_room ? options_.line->milliseconds_to_wake() : -1);
   if (n < 0) return Ok{};
   RUNWIRE_TRY(obey_signals());
@@ -115,7 +116,7 @@ StdioRelay::Watched StdioRelay::watch() {
   const short to_send = session_.unsent_bytes() > 0 ? POLLOUT : 0;
   watched[kSocket] = {session_.fd(), static_cast<short>(POLLIN | to_send), 0};
   watched[kSignals] = {options_.signals == nullptr ? -1 : options_.signals->fd(), POLLIN, 0};
-  watched[kIn] = {stdin_.bytes_wanted(stdin_has_place()) > 0 ? stdin_.fd() : -1, POLLIN, 0};
+  watched[kIn] = {stdin_.bytes_wanted(terminal_.is_raw()) > 0 ? stdin_.fd() : -1, POLLIN, 0};
   watched[kOut] = output_.watch(StdStream::out);
   watched[kErr] = output_.watch(StdStream::err);
   return watched;
@@ -168,6 +169,7 @@ Status StdioRelay::take_started(const Started& started, std::string_view json) {
   if (!present_ && takes_none && options_.forwards_stdin && !options_.quiet)
     output_.say("the command takes no input: it has no stdin, or was told its end");
   if (!present_) present_ = command_.kept();
+  if (command_.takes_stdin()) terminal_.hand_over_keys();
   if (options_.line != nullptr) RUNWIRE_TRY(found());
   if (options_.verbose && started.pid) output_.say("started, process " + std::to_string(*started.pid));
   return output_.tell(json);
@@ -234,14 +236,22 @@ Status StdioRelay::end(const SessionEvent& event) {
 
 // --- what somebody here says ---
 
-bool StdioRelay::stdin_has_place() const {
-  return ending_.was_started ||
-         (std::holds_alternative<Start>(opening_) && options_.line != nullptr && options_.line->has_met());
+// While nobody over there can take an interrupt, it is for us.
+Status StdioRelay::take_stdin() {
+  Escape* escape = stdin_.escape();
+  if (escape != nullptr) escape->hear_interrupt(link_.can_talk() ? std::nullopt : terminal_.interrupt_key());
+  RUNWIRE_TRY(stdin_.read(terminal_.is_raw()));
+  if (escape != nullptr && escape->leaves()) return detach_by_escape();
+  RUNWIRE_TRY(stdin_.send());
+  if (escape != nullptr && escape->take_stop()) stop_job();
+  return escape != nullptr && escape->take_interrupt() ? ask_about_key(*terminal_.interrupt_key())
+                                                       : Status(Ok{});
 }
 
-Status StdioRelay::take_stdin() {
-  RUNWIRE_TRY(stdin_.read(stdin_has_place()));
-  return stdin_.leaves() ? detach_by_escape() : stdin_.send();
+void StdioRelay::stop_job() {
+  if (options_.line->is_up()) (void)session_.flush();
+  output_.say("stopped, and the command goes on; fg comes back");
+  terminal_.stop_job();
 }
 
 Status StdioRelay::obey_signals() {
@@ -252,7 +262,7 @@ Status StdioRelay::obey_signals() {
 
 Status StdioRelay::obey(int number) {
   if (terminal_.is_concerned_by(number)) return terminal_.obey(number);
-  const auto [meaning, sent] = reading_.read(number, options_.asks);
+  const auto [meaning, sent] = reading_.read(number, options_.asks && !terminal_.is_raw());
   switch (meaning) {
     case SignalReading::Meaning::send:
       return forward(sent);
@@ -269,9 +279,21 @@ Status StdioRelay::obey(int number) {
   return detach();
 }
 
-Status StdioRelay::ask_about(int number) {
+std::optional<InterruptMeaning> StdioRelay::ask() {
   output_.hide();
-  const auto answer = ask_for_meaning(*options_.signals, output_.leaves_line_unfinished());
+  return ask_for_meaning(*options_.signals, output_.leaves_line_unfinished());
+}
+
+// If it is for the command, it waits with what else was typed.
+Status StdioRelay::ask_about_key(char key) {
+  const auto answer = ask();
+  if (answer == InterruptMeaning::detach) return detach();
+  if (answer != InterruptMeaning::nothing) stdin_.add(key);
+  return Ok{};
+}
+
+Status StdioRelay::ask_about(int number) {
+  const auto answer = ask();
   if (answer)
     reading_.begin_anew();
   else

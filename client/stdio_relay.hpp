@@ -51,7 +51,7 @@ class StdioRelay {
     // of the command. Outlives this.
     KeptLine* line = nullptr;
     bool asks = false;          // a person at the terminal, what an interrupt is to mean; with `line`
-    bool obeys_escape = false;  // in stdin: who types it detaches; with `line` and `terminal`
+    bool obeys_escape = false;  // in stdin, once the terminal is raw; with `line` and `terminal`
     bool leaves_without_reader = false;  // of the output; else the command's streams are stopped
   };
   using Opening = std::variant<Start, Attach>;
@@ -88,11 +88,13 @@ class StdioRelay {
   bool is_enough() const;
   Status end(const SessionEvent& event);
 
-  bool stdin_has_place() const;
   Status take_stdin();
   Status obey_signals();
   Status obey(int number);
   Status ask_about(int number);
+  Status ask_about_key(char key);
+  std::optional<InterruptMeaning> ask();
+  void stop_job();
   Status forward(int number);
   void warn();
   Error leave();

@@ -9,20 +9,27 @@
 
 namespace runwire {
 
-// Raw (cfmakeraw(3)) while it lives, or until the program exits in any orderly way. One at a time in a process.
-// What kills this program by a signal that nobody catches leaves the terminal raw.
+// As it was, until make_raw(); then raw (cfmakeraw(3)) while it lives, or until the program ends, by a signal, too. Only
+// SIGKILL, which nothing can be done about, and a stack that is full leave the terminal raw. While another process group has
+// the terminal, because we are in the background, it is left alone. One at a time in a process.
 class TerminalMode {
  public:
-  // `fd` outlives this. Where it is no terminal nothing is changed.
+  // `fd` outlives this. Where it is no terminal nothing is ever changed.
   explicit TerminalMode(int fd);
   TerminalMode(const TerminalMode&) = delete;
   TerminalMode& operator=(const TerminalMode&) = delete;
   ~TerminalMode();
 
-  bool is_raw() const;  // false: there is no terminal
+  bool is_there() const;  // false: there is no terminal
+  void make_raw();
+  bool is_raw() const;
+  // The key that interrupts a program here when the terminal is not raw. Absent: none does.
+  std::optional<char> interrupt_key() const;
 
   // Stops this program, the terminal being as it was; returns when the program goes on, and the terminal is raw.
   void stop_program();
+  // The same with its whole job, as Ctrl-Z does it, but only where there is a shell that can have it go on.
+  void stop_job();
   // Raw anew: whoever had the terminal while the program was stopped has set it for himself.
   void resume();
 };

@@ -108,23 +108,6 @@ TEST_CASE("channel: a server that does not accept is given up after the time all
   }
 }
 
-TEST_CASE("channel: an interrupt ends the wait for a server that does not accept") {
-  int ends[2];
-  REQUIRE(::pipe(ends) == 0);
-  const UniqueFd read_end(ends[0]), write_end(ends[1]);
-  const TcpListener listener(0);
-  std::vector<Channel> queue;
-  auto channel = Channel::connect(listener.address(), 50ms, read_end.get());
-  for (; channel.ok(); channel = Channel::connect(listener.address(), 50ms, read_end.get()))
-    queue.push_back(std::move(*channel));
-  CHECK(channel.error().code == Errc::timeout);
-  REQUIRE(::write(write_end.get(), "i", 1) == 1);
-  channel = Channel::connect(listener.address(), kPatience, read_end.get());
-  REQUIRE(!channel.ok());
-  CHECK(channel.error().code == Errc::closed);
-  CHECK(channel.error().message.ends_with(": interrupted"));
-}
-
 TEST_CASE("channel: the time allowed holds for a Unix socket whose queue is full, too") {
   const SocketPath path;
   const UniqueFd listener = path.listen(0);

@@ -61,3 +61,32 @@ TEST_CASE("escape: a ~ that is held passes at the end, once") {
   CHECK(escape.finish() == "~");
   CHECK(escape.finish() == "");
 }
+
+TEST_CASE("escape: ~^Z asks once for a stop, and what is typed before and behind it passes") {
+  Escape escape;
+  CHECK(escape.pass("a\r~\x1a"
+                    "b\x1a") == "a\rb\x1a");
+  CHECK(escape.take_stop());
+  CHECK(!escape.take_stop());
+  CHECK(escape.pass("x~\x1a") == "x~\x1a");
+  CHECK(!escape.take_stop());
+}
+
+TEST_CASE("escape: behind ~^Z a line begins") {
+  Escape escape;
+  CHECK(escape.pass("~\x1a~.") == "");
+  CHECK(escape.leaves());
+}
+
+TEST_CASE("escape: the key that interrupts passes unless it is heard here, and then a line begins") {
+  Escape escape;
+  CHECK(escape.pass("a\x03") == "a\x03");
+  CHECK(!escape.take_interrupt());
+  escape.hear_interrupt('\x03');
+  CHECK(escape.pass("a\x03"
+                    "b") == "ab");
+  CHECK(escape.take_interrupt());
+  CHECK(!escape.take_interrupt());
+  CHECK(escape.pass("\x03~.") == "");
+  CHECK(escape.leaves());
+}

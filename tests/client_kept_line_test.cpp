@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <poll.h>
 
 #include <utility>
 
@@ -13,7 +14,7 @@ namespace {
 
 // A line to a daemon that the test plays, and the session over it.
 struct Line {
-  explicit Line(std::chrono::milliseconds patience = 1h) : line(request_to(listener), "k1", patience, -1) {}
+  explicit Line(std::chrono::milliseconds patience = 1h) : line(request_to(listener), "k1", patience) {}
 
   const CommandRequest& request_to(const TcpListener& to) {
     request.host = "h";
@@ -28,7 +29,11 @@ struct Line {
   }
   // Tries until there is a connection, or no hope.
   Status restore() {
-    while (line.is_down()) RUNWIRE_TRY(line.try_again(session));
+    while (line.is_down()) {
+      pollfd watched = {line.fd(), POLLIN, 0};
+      (void)::poll(&watched, 1, line.milliseconds_to_wake());
+      RUNWIRE_TRY(line.try_again(session));
+    }
     return Ok{};
   }
 
@@ -118,6 +123,20 @@ TEST_CASE("kept line: time that was lost counts from when the command was last f
     REQUIRE(each.line.meet(Line::hello_of("1")).ok());
     each.line.found();
   }
+}
+
+TEST_CASE("kept line: each loss is news once, and so is its end") {
+  Line each;
+  REQUIRE(each.line.meet(Line::hello_of("1")).ok());
+  CHECK(!each.line.take_news());
+  CHECK(!each.line.good_news());
+  REQUIRE(each.line.lose(kWhy).ok());
+  CHECK(each.line.take_news() == "the connection is lost: it broke");
+  CHECK(!each.line.take_news());
+  CHECK(each.line.standing() == "the connection is lost, trying again (0 s)");
+  CHECK(each.line.good_news() == "connected again to " + to_string(each.request.address));
+  each.line.found();
+  CHECK(!each.line.good_news());
 }
 
 TEST_CASE("kept line: whether the command goes on is said as far as it is known") {

@@ -3,11 +3,14 @@
 import os
 import re
 
-from client import runwire
+import process
+from client import program, runwire
 from daemon import until
 from terminal import TerminalCase
 
-LEAVE, CTRL_C = b"~.", b"\x03"
+LEAVE, STOP, CTRL_C = b"~.", b"~\x1a", b"\x03"
+# A shell with job control: runwire is its first job, and what is typed when that has stopped is said to the shell.
+JOB_SHELL = 'set -m; "$0" "$@"; echo "[stopped]"; while read line; do $line; echo "[$line $?]"; done'
 
 
 class ClientKeptPty(TerminalCase):
@@ -88,6 +91,48 @@ class ClientKeptPty(TerminalCase):
         self.assert_ends(again, 0)
         self.assertNotIn(b"started", again.shown)
         self.assertIn(b"over\r\n", again.shown)
+
+    def stopped(self, line):
+        """A kept command at the terminal whose runwire has been asked to stop, and has."""
+        words = ["--keep", "-t", self.daemon.unix, f"echo st''arted; {line}"]
+        terminal = self.terminal("-c", JOB_SHELL, program(), *words, binary="/bin/sh")
+        terminal.wait_shown(b"started\r\n")
+        self.assertTrue(terminal.is_raw())
+        terminal.type(STOP)
+        terminal.wait_shown(b"[stopped]\r\n")
+        self.assertIn(b"\r\nrunwire: stopped, and the command goes on; fg comes back\r\n", terminal.shown)
+        self.assert_restored(terminal)
+        return terminal
+
+    def test_one_can_stop_it_and_go_on(self):
+        terminal = self.stopped("read x; echo got $x; exit 6")
+        terminal.type(b"fg\n")
+        until(terminal.is_raw, "the terminal to be raw again")
+        terminal.type(b"word\r")
+        terminal.wait_shown(b"got word\r\n")
+        terminal.wait_shown(b"[fg 6]\r\n")
+        self.assert_restored(terminal)
+
+    def test_in_the_background_it_leaves_the_terminal_alone(self):
+        gate = self.gate()
+        terminal = self.stopped(f"read x <{gate}; echo over; read x; exit 6")
+        [job] = process.children(terminal.popen.pid)
+        terminal.type(b"bg\n")
+        terminal.wait_shown(b"[bg 0]\r\n")
+        self.assertEqual(terminal.modes(), terminal.before)
+        gate.open()
+        terminal.wait_shown(b"over")
+        self.assertNotEqual(process.state(job), "T")
+        self.assert_restored(terminal)
+        terminal.type(b"fg\n")
+        until(terminal.is_raw, "the terminal to be raw again")
+        terminal.type(b"\r")
+        terminal.wait_shown(b"[fg 6]\r\n")
+
+    def test_without_a_shell_that_looks_after_jobs_there_is_no_stop(self):
+        terminal = self.kept("read x; exit 6")
+        terminal.type(STOP + b"\r")
+        self.assert_ends(terminal, 6)
 
     def test_what_is_typed_before_leaving_still_counts(self):
         ident = self.leave(self.kept("read x; exit 4"), b"\r" + LEAVE)

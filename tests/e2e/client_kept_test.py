@@ -12,7 +12,9 @@ import tempfile
 import threading
 import unittest
 
+import process
 from client import ClientCase, SessionPeer, environment, program, runwire, start_runwire
+from daemon import until
 from plain import DEADLINE_S
 
 HOUR_MS = 3600 * 1000
@@ -518,7 +520,7 @@ def end_on_terminal(pid, terminal):
     os.waitpid(pid, 0)
 
 
-class Terminal(KeptCase):
+class AtTerminal(KeptCase):
     """With a person at the terminal, who is the test."""
 
     def keep(self, *scripts, leader=LEADER, options=("--keep",)):
@@ -548,6 +550,62 @@ class Terminal(KeptCase):
         os.write(self.terminal, b"\x03")
         self.await_text(b"interrupt the command (i), detach (d), or go on (any other key)? ")
 
+    def lose(self, *scripts, options):
+        """A command that has begun, and whose connection is lost; then come the scripts."""
+
+        def begin(peer):
+            peer.output(b"up\r\n")
+            peer.cut()
+
+        self.keep(kept(begin), *scripts, options=(*options, "--connect-timeout=1h"))
+        self.await_text(b"trying again")
+
+    def silent(self, connection):
+        """A script: the client says hello, and is not answered until it has left."""
+        KeptPeer(connection).read_exactly(4)
+        self.come.set()
+        self.assertTrue(self.left.wait(DEADLINE_S))
+
+    def setUp(self):
+        self.come, self.left = threading.Event(), threading.Event()
+        self.addCleanup(self.left.set)
+
+    def assert_left(self):
+        self.assertEqual(self.status(), 255)
+        self.assertIn(b"runwire: detached, and the command may go on", self.shown)
+        self.left.set()
+
+    def fill_queue(self):
+        """Of the server's listener, so that nobody gets a connection any more."""
+        self.server.listener.listen(0)
+        path = self.server.address.removeprefix("unix:")
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other = socket.socket(socket.AF_UNIX)
+                self.addCleanup(other.close)
+                other.setblocking(False)
+                other.connect(path)
+
+    def lose_for_good(self, options):
+        """The same, and now runwire waits for an answer to its connect(2)."""
+
+        def begin(peer):
+            self.fill_queue()
+            peer.output(b"up\r\n")
+            peer.cut()
+            self.assertTrue(self.left.wait(DEADLINE_S))
+
+        self.keep(kept(begin), options=(*options, "--connect-timeout=1h"))
+        self.await_text(b"trying again")
+        until(self.has_socket, "runwire to try for a connection")
+
+    def has_socket(self):
+        [pid] = process.children(self.pid)
+        targets = (os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
+        return any(target.startswith("socket:") for target in targets)
+
+
+class Terminal(AtTerminal):
     def test_an_interrupt_asks_and_i_interrupts_the_command(self):
         def play(peer):
             peer.output(b"up")
@@ -688,6 +746,123 @@ class Terminal(KeptCase):
         self.assertRegex(self.shown, rb"\nrunwire: the connection is lost: ")
         self.assertRegex(self.shown, rb"\(\d s\)\r\x1b\[Krunwire: the connection is lost: .*\r\n")
         self.assertRegex(self.shown, rb"\(\d s\)\r\x1b\[Krunwire: connected again to .*\r\n")
+
+
+    def test_one_can_leave_while_a_new_connection_is_not_answered(self):
+        self.lose_for_good(["--keep"])
+        self.interrupt()
+        os.write(self.terminal, b"d")
+        self.assert_left()
+
+    def test_one_can_leave_while_a_new_connection_is_not_greeted(self):
+        self.lose(self.silent, options=["--keep"])
+        self.assertTrue(self.come.wait(DEADLINE_S))
+        self.interrupt()
+        os.write(self.terminal, b"d")
+        self.assert_left()
+
+
+class RawTerminal(AtTerminal):
+    """The same, where the command has a terminal, too."""
+
+    def test_one_can_leave_while_a_new_connection_is_not_answered(self):
+        self.lose_for_good(["--keep", "-t"])
+        os.write(self.terminal, b"~.")
+        self.assert_left()
+
+    def test_one_can_leave_while_a_new_connection_is_not_greeted(self):
+        self.lose(self.silent, options=["--keep", "-t"])
+        self.assertTrue(self.come.wait(DEADLINE_S))
+        os.write(self.terminal, b"~.")
+        self.assert_left()
+
+    def test_one_can_leave_before_the_first_greeting(self):
+        self.keep(self.silent, options=("--keep", "-t", "--connect-timeout=1h"))
+        self.assertTrue(self.come.wait(DEADLINE_S))
+        self.interrupt()
+        os.write(self.terminal, b"d")
+        self.assertEqual(self.status(), 255)
+        self.left.set()
+
+    def test_without_keep_one_can_leave_before_the_first_greeting_too(self):
+        heard = threading.Semaphore(0)
+
+        def script(connection):
+            peer = KeptPeer(connection)
+            peer.read_exactly(4)
+            self.come.set()
+            with contextlib.suppress(EOFError, ConnectionError):
+                while peer.read_until("signal"):
+                    heard.release()
+
+        self.keep(script, options=("-t", "--connect-timeout=1h"))
+        self.assertTrue(self.come.wait(DEADLINE_S))
+        for _ in range(2):
+            os.write(self.terminal, b"\x03")
+            self.assertTrue(heard.acquire(timeout=DEADLINE_S))
+        os.write(self.terminal, b"\x03")
+        self.assertEqual(self.status(), 255)
+        self.assertIn(b"interrupted: the connection is closed", self.shown)
+
+    def test_while_there_is_no_connection_an_interrupt_asks_and_leaves(self):
+        for key in (b"d", b"\x03"):
+            self.setUp()
+            self.lose(self.silent, options=["--keep", "-t"])
+            self.assertTrue(self.come.wait(DEADLINE_S))
+            self.interrupt()
+            os.write(self.terminal, key)
+            self.assert_left()
+
+    def test_while_there_is_no_connection_an_interrupt_can_be_for_the_command(self):
+        def go_on(connection):
+            self.assertTrue(answered.wait(DEADLINE_S))
+            attached(play)(connection)
+
+        def play(peer):
+            peer.found(window=100, eof=False)
+            self.assertEqual(peer.read_until("stdin")["payload"], expected)
+            peer.exit(7)
+            peer.await_end()
+
+        for key, expected in ((b"i", b"ab\x03c"), (b"x", b"abc")):
+            answered = threading.Event()
+            self.lose(go_on, options=["--keep", "-t"])
+            os.write(self.terminal, b"ab")
+            self.interrupt()
+            os.write(self.terminal, key + b"c")
+            answered.set()
+            self.assertEqual(self.status(), 7)
+
+    def test_what_is_said_there_begins_and_ends_a_line(self):
+        def begin(peer):
+            peer.output(b"$ ")
+            peer.cut()
+
+        self.keep(kept(begin), end(2, {"window": 100, "eof": False}), options=("--keep", "-t", "-v"))
+        self.assertEqual(self.status(), 2)
+        self.assertIn(b"$ \r\nrunwire: the connection is lost: ", self.shown)
+        self.assertRegex(self.shown, rb"\r\x1b\[Krunwire: connected again to [^\r\n]*\r\n")
+        self.assertNotRegex(self.shown, rb"[^\r]\n")
+
+    def test_a_command_that_is_at_no_terminal_is_told_and_leaves_ours_alone(self):
+        def look(peer):
+            peer.found(stdout=100000, window=100, eof=False)
+            peer.await_end()
+
+        def play(peer):
+            self.assertEqual((peer.attach["stdout"], peer.attach["stderr"]), (0, 0))
+            peer.found(window=100, eof=False)
+            peer.output(b"up")
+            self.assertEqual(peer.read_until("signal")["signal"], "INT")
+            peer.exit(130)
+            peer.await_end()
+
+        self.keep(attached(look), attached(play), options=("attach", "-t"))
+        self.await_text(b"runwire: the command is at no terminal: -t counts as -i\r\n")
+        self.await_text(b"up")
+        self.interrupt()
+        os.write(self.terminal, b"i")
+        self.assertEqual(self.status(), 130)
 
 
 class Attach(KeptCase):

@@ -11,12 +11,15 @@ from plain import DEADLINE_S
 from terminal import TerminalCase
 
 CTRL_C = b"\x03"
+# Those that runwire does not send to its command, but for KILL, of which nothing can be said here.
+DEADLY = "ABRT ALRM BUS FPE ILL PROF SEGV SYS TRAP VTALRM XCPU XFSZ".split()
+NOT_FOR_SANITIZERS = ":".join(f"handle_{name}=0" for name in ("abort", "segv", "sigbus", "sigfpe", "sigill", "sigtrap"))
 
 
 class ClientPty(TerminalCase):
-    def running(self, line, *options, traps=""):
+    def running(self, line, *options, traps="", **variables):
         """A command at the terminal that has said that it is there, after it has set these traps."""
-        terminal = self.terminal("-t", *options, self.daemon.unix, f"{traps} echo st''arted; {line}")
+        terminal = self.terminal("-t", *options, self.daemon.unix, f"{traps} echo st''arted; {line}", **variables)
         terminal.wait_shown(b"started\r\n")
         self.assertTrue(terminal.is_raw())
         return terminal
@@ -78,6 +81,15 @@ class ClientPty(TerminalCase):
                 self.assertIn(b"interrupted: the connection is closed", terminal.shown)
                 self.assert_restored(terminal)
 
+    def test_it_is_restored_when_runwire_dies_of_a_signal(self):
+        for name in DEADLY:
+            with self.subTest(name):
+                number = getattr(signal, f"SIG{name}")
+                terminal = self.running("read x", ASAN_OPTIONS=NOT_FOR_SANITIZERS)
+                terminal.popen.send_signal(number)
+                self.assertEqual(terminal.wait(), -number)
+                self.assert_restored(terminal)
+
     def test_it_is_restored_when_a_signal_ends_the_command(self):
         terminal = self.running("read x")
         terminal.popen.send_signal(signal.SIGHUP)
@@ -89,6 +101,17 @@ class ClientPty(TerminalCase):
         terminal.popen.send_signal(signal.SIGTSTP)
         until(lambda: process.state(terminal.popen.pid) == "T", "runwire to stop")
         self.assert_restored(terminal)
+        terminal.popen.send_signal(signal.SIGCONT)
+        until(terminal.is_raw, "the terminal to be raw again")
+        terminal.type(b"\r")
+        self.assertEqual(terminal.wait(), 6)
+        self.assert_restored(terminal)
+
+    def test_it_is_raw_again_when_runwire_goes_on_after_a_stop_that_it_could_not_see(self):
+        terminal = self.running("read x; exit 6")
+        terminal.popen.send_signal(signal.SIGSTOP)
+        until(lambda: process.state(terminal.popen.pid) == "T", "runwire to stop")
+        terminal.set_modes(terminal.before)  # as a shell does
         terminal.popen.send_signal(signal.SIGCONT)
         until(terminal.is_raw, "the terminal to be raw again")
         terminal.type(b"\r")

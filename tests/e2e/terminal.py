@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import resource
 import select
 import signal
 import struct
@@ -30,6 +31,7 @@ class Terminal:
 
     def take(self):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the test was started by nohup(1)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def close(self):
@@ -44,6 +46,9 @@ class Terminal:
 
     def is_raw(self):
         return not self.modes()[LOCAL_MODES] & (termios.ICANON | termios.ECHO | termios.ISIG)
+
+    def set_modes(self, modes):
+        termios.tcsetattr(self.slave, termios.TCSANOW, modes)
 
     def resize(self, rows, cols):
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
