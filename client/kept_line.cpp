@@ -9,8 +9,14 @@
 #include "client/random_id.hpp"
 
 namespace runwire {
-KeptLine::KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience)
-    : request_(request), id_(std::move(id)), patience_(patience), pauses_(random_seed()) {}
+
+KeptLine::KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience,
+                   bool is_at_terminal)
+    : request_(request),
+      id_(std::move(id)),
+      patience_(patience),
+      is_at_terminal_(is_at_terminal),
+      pauses_(random_seed()) {}
 
 Status KeptLine::meet(const ServerHello& hello) {
   const bool is_another = boot_ && *boot_ != hello.boot;
@@ -106,8 +112,8 @@ Error KeptLine::detached() const {
 }
 
 std::string KeptLine::command_line(const char* verb) const {
-  const bool is_at_terminal = request_.terminal != TerminalWish::never && verb == std::string_view("attach");
-  return std::string("runwire ") + verb + (is_at_terminal ? " -t " : " ") + request_.host + " " + id_;
+  const bool takes_terminal = is_at_terminal_ && verb == std::string_view("attach");
+  return std::string("runwire ") + verb + (takes_terminal ? " -t " : " ") + request_.host + " " + id_;
 }
 
 std::optional<std::string> KeptLine::take_news() {

@@ -22,7 +22,9 @@ class KeptLine {
 
   // It begins with a connection that there is and that has not been greeted. `request` outlives this. `patience`: for so
   // long a lost connection is tried for, or as long as the daemon keeps anything.
-  KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience);
+  // `is_at_terminal`: the command, which is come back to with another one.
+  KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience,
+           bool is_at_terminal);
   KeptLine(const KeptLine&) = delete;
   KeptLine& operator=(const KeptLine&) = delete;
 
@@ -70,6 +72,7 @@ class KeptLine {
   const CommandRequest& request_;
   std::string id_;
   std::chrono::milliseconds patience_;
+  bool is_at_terminal_;
   State state_ = State::greeting;
   Pauses pauses_;
   std::optional<PendingConnection> pending_;  // a try

@@ -28,7 +28,8 @@ struct Errand {
   StdioRelay::Opening opening;
   std::string payload;
   bool is_kept = false;
-  bool has_terminal = false;  // here, which is the command's
+  bool has_terminal = false;    // here, which is the command's
+  bool is_at_terminal = false;  // the command
   bool obeys_signals = true;
   StdioRelay::Until until = StdioRelay::Until::exit;
   bool leaves_without_reader = false;
@@ -73,7 +74,7 @@ RelayEnding relay_over(Session& session, const CommandRequest& request, const Er
   if (!errand.is_kept) return StdioRelay(session, errand.opening, options).run(errand.payload);
   const std::chrono::milliseconds patience(
       request.keep_ms.value_or(std::chrono::milliseconds(kUsualKeep).count()));
-  KeptLine line(request, id_of(errand), patience);
+  KeptLine line(request, id_of(errand), patience, errand.is_at_terminal);
   options.line = &line;
   options.obeys_escape = terminal && terminal->is_there();
   options.asks = ::isatty(STDIN_FILENO) == 1;
@@ -122,6 +123,7 @@ Result<Errand> errand_of(const CommandRequest& request, const std::string& id, E
   const bool gets_terminal = wants_terminal(request);
   if (gets_terminal) give_terminal(request, command->start);
   if (request.detaches && !gets_terminal) command->start.takes_stdin = false;
+  errand.is_at_terminal = gets_terminal;
   errand.has_terminal = gets_terminal && !request.detaches;
   errand.opening = std::move(command->start);
   if (!request.detaches) return errand;
@@ -135,7 +137,7 @@ Status find_terminal(const CommandRequest& request, Attach& attach, Errand& erra
   if (!wants_terminal(request)) return Ok{};
   const auto screen = find_last_screen(request, attach.id);
   RUNWIRE_TRY(screen);
-  errand.has_terminal = !*screen || (*screen)->is_terminal;
+  errand.has_terminal = errand.is_at_terminal = !*screen || (*screen)->is_terminal;
   if (*screen) attach.stdout_off = (*screen)->begin;
   if (!errand.has_terminal && !request.quiet) say("the command is at no terminal: -t counts as -i");
   return Ok{};

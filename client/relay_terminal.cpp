@@ -30,8 +30,9 @@ bool RelayTerminal::is_concerned_by(int number) const {
 
 Status RelayTerminal::obey(int number) {
   if (number == SIGTSTP) terminal_->stop_program();
-  if (number == SIGCONT) terminal_->resume();
-  return tell_size();
+  if (number != SIGCONT) return tell_size();
+  terminal_->resume();
+  return have_it_redrawn();
 }
 
 Status RelayTerminal::tell_size() {
@@ -40,8 +41,8 @@ Status RelayTerminal::tell_size() {
 }
 
 Status RelayTerminal::have_it_redrawn() {
-  auto size = is_raw() ? window_size() : std::nullopt;
-  if (!size) return Ok{};
+  auto size = is_raw() && link_.can_talk() ? window_size() : std::nullopt;
+  if (!size) return tell_size();
   size->rows = size->rows > 1 ? size->rows - 1 : size->rows + 1;
   size_due_ = Session::Clock::now() + kTimeToRedraw;
   return link_.send(Resize{link_.command().id(), *size});

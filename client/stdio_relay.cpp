@@ -188,10 +188,7 @@ Status StdioRelay::found() {
   if (news && options_.verbose) output_.say(*news);
   options_.line->found();
   RUNWIRE_TRY(output_.tell_stops());
-  if (was_lost_)
-    RUNWIRE_TRY(terminal_.tell_size());
-  else if (std::holds_alternative<Attach>(opening_))
-    RUNWIRE_TRY(terminal_.have_it_redrawn());
+  if (was_lost_ || std::holds_alternative<Attach>(opening_)) RUNWIRE_TRY(terminal_.have_it_redrawn());
   for (const int number : std::exchange(signals_to_send_, {})) RUNWIRE_TRY(forward(number));
   return Ok{};
 }

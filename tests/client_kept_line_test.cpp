@@ -14,7 +14,8 @@ namespace {
 
 // A line to a daemon that the test plays, and the session over it.
 struct Line {
-  explicit Line(std::chrono::milliseconds patience = 1h) : line(request_to(listener), "k1", patience) {}
+  explicit Line(std::chrono::milliseconds patience = 1h)
+      : line(request_to(listener), "k1", patience, false) {}
 
   const CommandRequest& request_to(const TcpListener& to) {
     request.host = "h";

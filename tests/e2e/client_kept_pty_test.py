@@ -129,6 +129,13 @@ class ClientKeptPty(TerminalCase):
         terminal.type(b"\r")
         terminal.wait_shown(b"[fg 6]\r\n")
 
+    def test_when_it_goes_on_the_picture_is_drawn_anew(self):
+        terminal = self.stopped("trap 'echo drawn for $(stty size)' WINCH; while :; do read x; done")
+        terminal.type(b"fg\n")
+        terminal.wait_shown(b"drawn for 33 99\r\n")
+        terminal.type(CTRL_C)
+        terminal.wait_shown(b"[fg 130]\r\n")
+
     def test_without_a_shell_that_looks_after_jobs_there_is_no_stop(self):
         terminal = self.kept("read x; exit 6")
         terminal.type(STOP + b"\r")

@@ -853,16 +853,15 @@ class RawTerminal(AtTerminal):
             self.assertEqual((peer.attach["stdout"], peer.attach["stderr"]), (0, 0))
             peer.found(window=100, eof=False)
             peer.output(b"up")
-            self.assertEqual(peer.read_until("signal")["signal"], "INT")
-            peer.exit(130)
             peer.await_end()
 
         self.keep(attached(look), attached(play), options=("attach", "-t"))
         self.await_text(b"runwire: the command is at no terminal: -t counts as -i\r\n")
         self.await_text(b"up")
         self.interrupt()
-        os.write(self.terminal, b"i")
-        self.assertEqual(self.status(), 130)
+        os.write(self.terminal, b"d")
+        self.assertEqual(self.status(), 255)
+        self.assertIn(b"; `runwire attach unix:", self.shown)
 
 
 class Attach(KeptCase):
