@@ -28,7 +28,12 @@ StdioRelay::StdioRelay(Session& session, Opening opening, const Options& options
       output_(link_, ending_, {options.output, options.leaves_without_reader}),
       stdin_(link_, {options.in_fd, options.forwards_stdin, options.output.encoding, options.obeys_escape}),
       terminal_(link_, options.terminal),
-      reading_({options.line != nullptr, options.escalates, options.leaves_on_signal}) {}
+      control_({link_, stdin_, output_, terminal_, ending_},
+               {options.signals,
+                options.line,
+                {options.line != nullptr, options.escalates, options.leaves_on_signal},
+                options.asks,
+                options.quiet}) {}
 
 RelayEnding StdioRelay::run(std::string_view payload) {
   ending_.was_relayed = true;
@@ -55,7 +60,7 @@ Status StdioRelay::take_turn() {
 Status StdioRelay::talk() {
   RUNWIRE_TRY(hear());
   if (ending_.is_over()) return Ok{};
-  if (reading_.milliseconds_to_leave() == 0) return leave();
+  if (control_.milliseconds_to_leave() == 0) return control_.leave();
   RUNWIRE_TRY(greet());
   if (ending_.is_over()) return Ok{};
   RUNWIRE_TRY(terminal_.tell_size_if_due());
@@ -66,7 +71,7 @@ Status StdioRelay::talk() {
     if (errno != EINTR) return Error{Errc::io, std::string("poll: ") + std::strerror(errno)};
     return Ok{};
   }
-  RUNWIRE_TRY(obey_signals());
+  RUNWIRE_TRY(control_.obey_signals());
   if (watched[kSocket].revents != 0) RUNWIRE_TRY(link_.note(session_.receive()));
   RUNWIRE_TRY(look_after(watched));
   return link_.note(session_.keep_alive(Session::Clock::now()));
@@ -81,7 +86,7 @@ Status StdioRelay::await_line() {
   watched[kSocket] = {has_room ? options_.line->fd() : -1, POLLIN, 0};
   const int n = ::poll(watched.data(), watched.size(), has_room ? options_.line->milliseconds_to_wake() : -1);
   if (n < 0) return Ok{};
-  RUNWIRE_TRY(obey_signals());
+  RUNWIRE_TRY(control_.obey_signals());
   RUNWIRE_TRY(look_after(watched));
   if (!has_room || ending_.is_over()) return Ok{};
   const Status tried = options_.line->try_again(session_);
@@ -126,11 +131,11 @@ StdioRelay::Watched StdioRelay::watch() {
 Status StdioRelay::look_after(const Watched& watched) {
   RUNWIRE_TRY(output_.look_after(StdStream::out, watched[kOut]));
   RUNWIRE_TRY(output_.look_after(StdStream::err, watched[kErr]));
-  return watched[kIn].revents != 0 ? take_stdin() : Status(Ok{});
+  return watched[kIn].revents != 0 ? control_.take_stdin() : Status(Ok{});
 }
 
 int StdioRelay::milliseconds_to_wake() const {
-  const int to_leave = sooner(reading_.milliseconds_to_leave(), terminal_.milliseconds_to_wake());
+  const int to_leave = sooner(control_.milliseconds_to_leave(), terminal_.milliseconds_to_wake());
   return sooner(session_.milliseconds_to_wake(), to_leave);
 }
 
@@ -189,8 +194,7 @@ Status StdioRelay::found() {
   options_.line->found();
   RUNWIRE_TRY(output_.tell_stops());
   if (was_lost_ || std::holds_alternative<Attach>(opening_)) RUNWIRE_TRY(terminal_.have_it_redrawn());
-  for (const int number : std::exchange(signals_to_send_, {})) RUNWIRE_TRY(forward(number));
-  return Ok{};
+  return control_.forward_late_signals();
 }
 
 // Who looks at a screen wants the last of it, and the next picture has no hole.
@@ -231,113 +235,6 @@ Status StdioRelay::end(const SessionEvent& event) {
   return output_.tell(event.json);
 }
 
-// --- what somebody here says ---
-
-// While nobody over there can take an interrupt, it is for us.
-Status StdioRelay::take_stdin() {
-  Escape* escape = stdin_.escape();
-  if (escape != nullptr) escape->hear_interrupt(link_.can_talk() ? std::nullopt : terminal_.interrupt_key());
-  RUNWIRE_TRY(stdin_.read(terminal_.is_raw()));
-  if (escape != nullptr && escape->leaves()) return detach_by_escape();
-  RUNWIRE_TRY(stdin_.send());
-  if (escape != nullptr && escape->take_stop()) stop_job();
-  return escape != nullptr && escape->take_interrupt() ? ask_about_key(*terminal_.interrupt_key())
-                                                       : Status(Ok{});
-}
-
-void StdioRelay::stop_job() {
-  if (options_.line->is_up()) (void)session_.flush();
-  output_.say("stopped, and the command goes on; fg comes back");
-  terminal_.stop_job();
-}
-
-Status StdioRelay::obey_signals() {
-  if (options_.signals == nullptr) return Ok{};
-  while (const int number = options_.signals->next()) RUNWIRE_TRY(obey(number));
-  return Ok{};
-}
-
-Status StdioRelay::obey(int number) {
-  if (terminal_.is_concerned_by(number)) return terminal_.obey(number);
-  const auto [meaning, sent] = reading_.read(number, options_.asks && !terminal_.is_raw());
-  switch (meaning) {
-    case SignalReading::Meaning::send:
-      return forward(sent);
-    case SignalReading::Meaning::warn:
-      warn();
-      return forward(sent);
-    case SignalReading::Meaning::ask:
-      return ask_about(sent);
-    case SignalReading::Meaning::leave:
-      return leave();
-    case SignalReading::Meaning::detach:
-      break;
-  }
-  return detach();
-}
-
-std::optional<InterruptMeaning> StdioRelay::ask() {
-  output_.hide();
-  return ask_for_meaning(*options_.signals, output_.leaves_line_unfinished());
-}
-
-// If it is for the command, it waits with what else was typed.
-Status StdioRelay::ask_about_key(char key) {
-  const auto answer = ask();
-  if (answer == InterruptMeaning::detach) return detach();
-  if (answer != InterruptMeaning::nothing) stdin_.add(key);
-  return Ok{};
-}
-
-Status StdioRelay::ask_about(int number) {
-  const auto answer = ask();
-  if (answer)
-    reading_.begin_anew();
-  else
-    warn();
-  switch (answer.value_or(InterruptMeaning::interrupt)) {
-    case InterruptMeaning::interrupt:
-      return forward(number);
-    case InterruptMeaning::nothing:
-      return Ok{};
-    case InterruptMeaning::detach:
-      break;
-  }
-  return detach();
-}
-
-// What the next interrupt will do.
-void StdioRelay::warn() {
-  if (options_.quiet) return;
-  if (options_.line == nullptr) return output_.say("once more ends the connection");
-  output_.say("once more detaches, and the command goes on");
-}
-
-Status StdioRelay::forward(int number) {
-  if (link_.can_talk()) return link_.send(Signal{command_.id(), number});
-  signals_to_send_.push_back(number);
-  return Ok{};
-}
-
-Error StdioRelay::leave() {
-  ending_.was_interrupted = true;
-  ending_.left_by_signal = reading_.leaving_signal();
-  return {Errc::closed, "interrupted: the connection is closed, so that the server ends the command"};
-}
-
-Status StdioRelay::detach() {
-  ending_.was_interrupted = true;
-  return conclude(options_.line->detached());
-}
-
-// What was typed before is still meant. Whether it can be said now changes nothing.
-Status StdioRelay::detach_by_escape() {
-  (void)stdin_.send();
-  (void)terminal_.tell_size_early();
-  if (options_.line->is_up()) (void)session_.flush();
-  return detach();
-}
-
 // --- its end ---
 
 // It is all said in `error`.
@@ -368,9 +265,9 @@ void StdioRelay::drain() {
     watched[kSocket].fd = watched[kIn].fd = -1;
     const bool waits = (watched[kOut].events | watched[kErr].events) != 0;
     if (!waits) return;
-    const int to_give_up = ending_.failure ? kStandstillMs : reading_.milliseconds_to_leave();
+    const int to_give_up = ending_.failure ? kStandstillMs : control_.milliseconds_to_leave();
     const int n = ::poll(watched.data(), watched.size(), to_give_up);
-    if (n == 0) return give_up(reading_.leaving_signal());
+    if (n == 0) return give_up(control_.leaving_signal());
     if (n < 0) continue;
     for (const auto& [stream, slot] : {std::pair(StdStream::out, kOut), std::pair(StdStream::err, kErr)}) {
       const Status written = output_.look_after(stream, watched[slot]);

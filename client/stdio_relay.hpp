@@ -2,7 +2,8 @@
 // be. None of them holds up another, whoever stands still.
 //
 // Who does what: RelayLink is the way to the server, StdinRelay and OutputRelay carry the bytes, RelayTerminal has the
-// terminal's size, SignalReading says what signals mean, KeptLine when there is another connection. Here they take turns.
+// terminal's size, RelayControl obeys whoever is here, KeptLine says when there is another connection. Here they take turns,
+// and what the server says is heard.
 #pragma once
 
 #include <poll.h>
@@ -12,16 +13,14 @@
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
-#include "client/interrupt_question.hpp"
 #include "client/output_relay.hpp"
+#include "client/relay_control.hpp"
 #include "client/relay_ending.hpp"
 #include "client/relay_link.hpp"
 #include "client/relay_terminal.hpp"
 #include "client/session.hpp"
 #include "client/session_command.hpp"
-#include "client/signal_reading.hpp"
 #include "client/signals.hpp"
 #include "client/stdin_relay.hpp"
 #include "client/terminal_mode.hpp"
@@ -88,19 +87,6 @@ class StdioRelay {
   bool is_enough() const;
   Status end(const SessionEvent& event);
 
-  Status take_stdin();
-  Status obey_signals();
-  Status obey(int number);
-  Status ask_about(int number);
-  Status ask_about_key(char key);
-  std::optional<InterruptMeaning> ask();
-  void stop_job();
-  Status forward(int number);
-  void warn();
-  Error leave();
-  Status detach();
-  Status detach_by_escape();
-
   Status conclude(const Error& error);
   void fail(const Error& error);
   void drain();
@@ -116,9 +102,8 @@ class StdioRelay {
   OutputRelay output_;
   StdinRelay stdin_;
   RelayTerminal terminal_;
-  SignalReading reading_;
+  RelayControl control_;
   std::optional<KeptState> present_;  // its streams, as they were when it was found
-  std::vector<int> signals_to_send_;  // as soon as there is somebody to take them
   bool was_lost_ = false;
 };
 
