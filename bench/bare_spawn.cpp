@@ -8,6 +8,7 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <sched.h>
+#include <sys/prctl.h>
 #endif
 
 #include <algorithm>
@@ -228,6 +229,9 @@ Result<UniqueFd> start_starter(const BareSpawn& how) {
   const pid_t pid = fork();
   if (pid < 0) return failed("fork", errno);
   if (pid > 0) return from;
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would read its Tally
+#endif
   const Tally tally = Starter(how).run();
   _exit(write(to.get(), &tally, sizeof tally) == sizeof tally ? 0 : 1);
 }

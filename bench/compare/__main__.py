@@ -9,8 +9,11 @@ import datetime
 import json
 import pathlib
 import shlex
+import signal
 import sys
+from typing import NamedTuple
 
+import beside_build
 import scenarios
 import session_scenarios
 from goals import GIB, SESSION_CLIENTS, SESSION_LISTS, STREAMS
@@ -25,7 +28,8 @@ from session_programs import SESSION_PROGRAMS
 from started_server import DoesNotWork
 
 KINDS = (
-    "closed", "open", "programs", "big", "idle", "beside", "start", "instructions", "sessions", "session-programs"
+    "closed", "open", "programs", "big", "idle", "beside", "build", "start", "instructions", "sessions",
+    "session-programs",
 )  # fmt: skip
 SHARES = (0.3, 0.5, 0.7)
 IDLE = (1000, 10000)
@@ -36,8 +40,15 @@ OPEN_PEERS = ("rust", "go", "fork")
 QUICK_PEERS = ("rust", "fork")
 QUICK_CLIENTS = (8, 64)
 SLOW = ("sequential",)  # serves one client of many: measured with one only
-LIMITS_DURATION = "1s"
-FAIR_SECONDS = 2
+
+
+class Times(NamedTuple):
+    warmup: str = "500ms"  # before each measurement
+    limit: str = "1s"  # of one yardstick, or of one figure that needs no more
+    streams_s: float = 2
+
+
+BRIEF = Times("50ms", "100ms", 0.3)
 
 
 def arguments():
@@ -51,6 +62,9 @@ def arguments():
     parser.add_argument(
         "--quick", action="store_true", help=f"commands other than `{scenarios.ECHO}` with fewer clients and peers"
     )
+    parser.add_argument(
+        "--brief", action="store_true", help="a moment for warm-ups, limits and streams: shows that it works, no more"
+    )
     parser.add_argument("--bulk", type=int, default=GIB, metavar="BYTES", help="through a session's command (1 GiB)")
     parser.add_argument("--build", default=str(RELEASE), metavar="DIR", help="where the programs are (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the result there")
@@ -60,7 +74,7 @@ def arguments():
 
 
 def new_result(skipped):
-    lists = ("limits", "copy", "closed", "open", "programs", "big", "idle", "beside", "startup_ms")
+    lists = ("limits", "copy", "closed", "open", "programs", "big", "idle", "beside", "beside_build", "startup_ms")
     lists += (*SESSION_LISTS, "session_idle", "session_programs")
     return {
         "version": 1,
@@ -77,7 +91,8 @@ class Comparison:
     def __init__(self, options):
         self.options = options
         self.directory = pathlib.Path(options.build)
-        self.programs = Programs(self.directory)
+        self.times = BRIEF if options.brief else Times()
+        self.programs = Programs(self.directory, self.times.warmup)
         runnable, left_out = build(ROOT / "bench" / "peers", ROOT / "build" / "peers")
         wanted = options.servers or [*runnable, *(program.name for program in PROGRAMS)]
         self.ours_program = str(self.directory / "server" / "runwired")
@@ -97,7 +112,7 @@ class Comparison:
         return kind in self.options.only
 
     def yardsticks(self, command):
-        return scenarios.limits(self.result, self.programs, command, LIMITS_DURATION)
+        return scenarios.limits(self.result, self.programs, command, self.times.limit)
 
     def round(self):
         for command in self.options.commands:
@@ -111,6 +126,8 @@ class Comparison:
                 scenarios.big_reply(self.result, self.programs, server)
         if self.measures("beside"):
             self.beside()
+        if self.measures("build"):
+            self.beside_build()
         if self.speaks_sessions:
             self.sessions()
 
@@ -122,7 +139,7 @@ class Comparison:
         is_short = self.options.quick and command != scenarios.ECHO
         peers = self.named(QUICK_PEERS) if is_short else self.peers
         for clients in QUICK_CLIENTS if is_short else self.options.clients:
-            now = self.programs.spawn_limit(command, LIMITS_DURATION, 2, 4)
+            now = self.programs.spawn_limit(command, self.times.limit, 2, 4)
             at_hand = {**yardsticks, "r": now["per_second"]}
             for server in [self.ours, *peers]:
                 if server.name in SLOW and clients > 1:
@@ -153,6 +170,13 @@ class Comparison:
                 self.result, self.programs, self.for_many, what, self.options.duration, occupy, clients
             )
 
+    def beside_build(self):
+        say("  beside a build: the bare loop")
+        bare = beside_build.bare_limit(self.programs, self.options.duration)
+        for server in [self.ours, *(peer for peer in self.peers if peer.name not in SLOW)]:
+            say(f"  beside a build: {server.name}")
+            beside_build.beside_build(self.result, self.programs, server, self.options.duration, bare)
+
     def sessions(self):
         result, programs, duration = self.result, self.programs, self.options.duration
         for clients in SESSION_CLIENTS:
@@ -160,14 +184,14 @@ class Comparison:
             session_scenarios.spawn(result, programs, self.ours, clients, duration)
         say("  sessions: many commands on one connection, first byte")
         session_scenarios.mux(result, programs, self.ours, duration)
-        session_scenarios.first_byte(result, programs, self.ours_program, LIMITS_DURATION)
+        session_scenarios.first_byte(result, programs, self.ours_program, self.times.limit)
         say("  sessions: bulk each way")
         session_scenarios.bulk(result, programs, self.ours, self.options.bulk)
-        session_scenarios.echo_alone(result, programs, self.ours, LIMITS_DURATION)
-        session_scenarios.beside_starts(result, programs, self.ours, FAIR_SECONDS)
+        session_scenarios.echo_alone(result, programs, self.ours, self.times.limit)
+        session_scenarios.beside_starts(result, programs, self.ours, self.times.streams_s)
         for sessions in (1, STREAMS):
             say(f"  sessions: {STREAMS} streams over {sessions}")
-            session_scenarios.fair(result, programs, self.ours, sessions, FAIR_SECONDS)
+            session_scenarios.fair(result, programs, self.ours, sessions, self.times.streams_s)
 
     def session_programs(self):
         for program in SESSION_PROGRAMS:
@@ -227,6 +251,8 @@ def say(text):
 
 def main():
     options = arguments()
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # what was started is to be ended then, too
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     as_many_descriptors_as_allowed()
     before = json.loads(pathlib.Path(options.baseline).read_text()) if options.baseline else None
     result = Comparison(options).run()

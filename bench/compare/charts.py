@@ -1,6 +1,7 @@
 """The page's charts: what each shows of a result, and what is said about it."""
 
 from bar_chart import Block, Row, bar_chart, log_span
+from beside_build_report import build_chart
 from chart import Chart
 from figures import NOT_MEASURED, shown, shown_median
 from goals import ECHO, GIB
@@ -18,10 +19,9 @@ from medians import (
 )
 from ranking import OURS, commands, distinct, in_order, is_ours, share_of_r
 from session_charts import session_charts
-from svg import Look, linear_ticks, log10, looks, nines
+from svg import BARE, linear_ticks, log10, looks, nines
 
 CLIENTS = 64  # where one number of clients has to stand for all
-BARE = Look("bare", "circle")
 PERCENTILES = (50, 90, 99, 99.9)
 FIELDS = {50: "p50_ms", 90: "p90_ms", 99: "p99_ms", 99.9: "p999_ms"}
 OPEN_LIMITS = {0.5: 10, 0.7: 30}  # p99 in L, as the goals have them
@@ -29,10 +29,10 @@ KIB_PER_MIB = 1024
 
 
 def charts(result):
-    kinds = ("closed", "open", "big", "idle")
+    kinds = ("closed", "open", "big", "idle", "beside_build")
     styles = looks(in_order([entry for kind in kinds for entry in listed(result, kind)]), is_ours)
     throughputs = [throughput(result, styles, command) for command in commands(result) or [ECHO]]
-    made = [make(result, styles) for make in (latency, cpu, memory, open_loop)]
+    made = [make(result, styles) for make in (latency, cpu, memory, open_loop, build_chart)]
     return [*throughputs, *made, *session_charts(result)]
 
 

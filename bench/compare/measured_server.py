@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "build" / "release"
 READY = "listening on "
 TIMEOUT = "10s"  # what a client waits for a reply
+ENDING_S = 10
 
 
 class Server:
@@ -22,10 +24,13 @@ class Server:
         self.argv = argv
 
     @contextlib.contextmanager
-    def running(self):
-        """A fresh one, as (address, pid). Every ready line names the address: 'listening on 127.0.0.1:PORT'."""
+    def running(self, own_session=False):
+        """A fresh one, as (address, pid). Every ready line names the address: 'listening on 127.0.0.1:PORT'.
+        One in a session of its own ends with all that it has left in it."""
         with tempfile.TemporaryFile() as log:
-            server = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stderr=log, text=True)
+            server = subprocess.Popen(
+                self.argv, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=own_session
+            )
             try:
                 ready = server.stdout.readline()
                 if READY not in ready:
@@ -33,7 +38,7 @@ class Server:
                     sys.exit(f"{self.name} does not start: {log.read().decode().strip() or ready}")
                 yield ready.partition(READY)[2].split()[0], server.pid
             finally:
-                server.terminate()
+                end_with_its_session(server) if own_session else server.terminate()
                 server.wait()
                 server.stdout.close()
 
@@ -43,6 +48,31 @@ class Server:
             return (time.monotonic() - begun) * 1000
 
 
+def result_of(running):
+    """What it has written to stdout and stderr; when we are interrupted it is not left running."""
+    try:
+        return running.communicate()
+    except BaseException:
+        running.kill()
+        running.wait()
+        raise
+
+
+def end_with_its_session(server):
+    """Some do not end on SIGTERM while they start a command: Python's asyncio then waits for ever."""
+    end_group(server)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(ENDING_S)
+    end_group(server, signal.SIGKILL)
+
+
+def end_group(leader, how=signal.SIGTERM):
+    """Before the leader is waited for, for until then its pid is nobody else's, even if it has ended."""
+    if leader.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: none but ended ones are left
+            os.killpg(leader.pid, how)
+
+
 def runwired(program, *options, listen="127.0.0.1:0"):
     return Server("runwired", [program, "--listen", listen, *options])
 
@@ -50,7 +80,8 @@ def runwired(program, *options, listen="127.0.0.1:0"):
 class Programs:
     """runwire-bench and runwire-limits."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, warmup=None):
+        self.warmup = warmup
         self.bench_program = str(directory / "bench" / "runwire-bench")
         self.limits_program = str(directory / "bench" / "runwire-limits")
 
@@ -65,16 +96,18 @@ class Programs:
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def await_bench(self, bench):
-        said, complaint = bench.communicate()
+        said, complaint = result_of(bench)
         if bench.returncode not in (0, 1):
             sys.exit(f"{' '.join(bench.args)}: {complaint.strip()}")
         return json.loads(said)
 
     def limit(self, *words):
-        done = subprocess.run([self.limits_program, *words], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            sys.exit(done.stderr.strip())
-        return json.loads(done.stdout)
+        words = [self.limits_program, *words]
+        limits = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said, complaint = result_of(limits)
+        if limits.returncode != 0:
+            sys.exit(complaint.strip())
+        return json.loads(said)
 
     def spawn_limit(self, command, duration, processes, in_flight, *options):
         count = ["--processes", str(processes), "--in-flight", str(in_flight)]

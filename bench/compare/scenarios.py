@@ -13,7 +13,6 @@ from started_server import DoesNotWork
 HELD_BYTES = 500_000_000
 SLEEPING = 5000
 BIG_READERS = 64
-WARMUP = "500ms"
 READY_DEADLINE_S = 60
 PIECE_BYTES = 1 << 20
 
@@ -46,7 +45,7 @@ def limits(result, programs, command, duration):
 
 def closed(result, programs, server, command, clients, duration, yardsticks):
     with server.running() as (address, _):
-        report = programs.bench(address, command, "-c", str(clients), "-z", duration, "-w", WARMUP)
+        report = programs.bench(address, command, "-c", str(clients), "-z", duration, "-w", programs.warmup)
     result["builds"].update({server.name: report["daemon_build"], "runwire-bench": report["bench_build"]})
     cell = {**figures_of(report), **yardsticks}
     entry_of(result, "closed", server=server.name, command=command, clients=clients)["rounds"].append(cell)
@@ -55,7 +54,7 @@ def closed(result, programs, server, command, clients, duration, yardsticks):
 def open_loop(result, programs, server, share, duration, yardsticks):
     rate = share * yardsticks["r"]
     with server.running() as (address, _):
-        report = programs.bench(address, ECHO, "-r", f"{rate:.0f}", "-z", duration, "-w", WARMUP)
+        report = programs.bench(address, ECHO, "-r", f"{rate:.0f}", "-z", duration, "-w", programs.warmup)
     figures = {**figures_of(report), **yardsticks, "rate": rate, "gave_up": 1 if report["gave_up"] else 0}
     entry_of(result, "open", server=server.name, command=ECHO, share_of_r=share)["rounds"].append(figures)
 
@@ -117,9 +116,9 @@ def idle(result, programs, server, connections, duration):
             after, woken = status_of(pid, "VmRSS"), switches(pid)
             time.sleep(1)
             wakeups = switches(pid) - woken
-        alone = programs.bench(address, ECHO, "-c", "8", "-z", duration, "-w", WARMUP)
+        alone = programs.bench(address, ECHO, "-c", "8", "-z", duration, "-w", programs.warmup)
         beside = programs.bench(
-            address, ECHO, "-c", "8", "-z", duration, "-w", WARMUP, "--idle", str(connections)
+            address, ECHO, "-c", "8", "-z", duration, "-w", programs.warmup, "--idle", str(connections)
         )
     result["idle"].append(
         {
@@ -148,7 +147,7 @@ def settle(is_ready):
 
 def beside(result, programs, server, what, duration, occupy, clients=8):
     """The rate of `clients` clients alone, and beside what occupy(address, pid, stack) has made of the server."""
-    load = ("-c", str(clients), "-z", duration, "-w", WARMUP)
+    load = ("-c", str(clients), "-z", duration, "-w", programs.warmup)
     with server.running() as (address, pid), contextlib.ExitStack() as stack:
         alone = programs.bench(address, ECHO, *load)
         occupy(address, pid, stack)

@@ -1,5 +1,6 @@
 """The tables of one result: the goals first, then everything that was measured."""
 
+from beside_build_report import build_table
 from figures import NO_CELL, pair, shown, shown_bytes, shown_median, shown_range, shown_spread
 from goals import SESSION_LISTS, US_PER_MS, goals, kib_a_connection, tally
 from medians import (
@@ -22,7 +23,9 @@ def sections(result):
     tables = [goal_table(result), limits_table(result)]
     for command in commands(result):
         tables += command_tables(result, command)
-    makers = (open_table, copy_table, big_table, idle_table, beside_table, programs_table, instructions_table)
+    makers = (
+        open_table, copy_table, big_table, idle_table, beside_table, build_table, programs_table, instructions_table
+    )  # fmt: skip
     tables += [*(make(result) for make in makers), *session_tables(result)]
     return [*tables, failures_table(result), skipped_table(result)]
 
@@ -194,7 +197,7 @@ def failures_table(result):
             failed, gave_up = (total_over_rounds(entry, name) for name in ("failed", "gave_up"))
             if failed or gave_up:
                 rows.append([entry["server"], where(kind, entry), shown(failed, 1), shown(gave_up, 1)])
-    for kind in SESSION_LISTS:
+    for kind in ("beside_build", *SESSION_LISTS):
         for entry in listed(result, kind):
             if failed := total_over_rounds(entry, "failed"):
                 rows.append([entry["server"], kind.replace("_", " "), shown(failed, 1), "0"])

@@ -9,7 +9,7 @@ import time
 
 from goals import ECHO, STARTS_A_SECOND, STREAMS
 from measured_server import runwired, status_of
-from scenarios import WARMUP, entry_of, settle, switches
+from scenarios import entry_of, settle, switches
 
 MUX_COMMANDS = 100
 HELLO = json.dumps({"type": "hello", "v": 1}).encode()
@@ -18,7 +18,7 @@ GREETING = b"\0RW\1" + struct.pack("<I", len(HELLO)) + HELLO
 
 def spawn(result, programs, server, clients, duration):
     """Plain commands, and the same in sessions: replies whole and replies streamed."""
-    load = ("-c", str(clients), "-z", duration, "-w", WARMUP)
+    load = ("-c", str(clients), "-z", duration, "-w", programs.warmup)
     forms = {"plain": (), "whole": ("--scenario", "spawn"), "stream": ("--scenario", "spawn", "--reply", "stream")}
     with server.running() as (address, _):
         reports = {form: programs.bench(address, ECHO, *load, *words) for form, words in forms.items()}
@@ -33,7 +33,7 @@ def spawn(result, programs, server, clients, duration):
 
 def mux(result, programs, server, duration):
     """So many commands in flight over one connection, and over as many connections."""
-    load = ("-c", str(MUX_COMMANDS), "-z", duration, "-w", WARMUP)
+    load = ("-c", str(MUX_COMMANDS), "-z", duration, "-w", programs.warmup)
     with server.running() as (address, _):
         many = programs.bench(address, ECHO, "--scenario", "spawn", *load)
         one = programs.bench(address, ECHO, "--scenario", "mux", *load)
@@ -52,7 +52,7 @@ def first_byte(result, programs, program, duration):
     """From a start to the first byte of output, one command at a time: over a bare pipe, TCP and a Unix socket.
 
     The bare limit is a loop of posix_spawn; one of clone, which does less, stands beside it."""
-    words = ("--scenario", "spawn", "--reply", "stream", "-c", "1", "-z", duration, "-w", WARMUP)
+    words = ("--scenario", "spawn", "--reply", "stream", "-c", "1", "-z", duration, "-w", programs.warmup)
     bare = programs.spawn_limit(ECHO, duration, 1, 1, "--posix-spawn")["first_byte_p50_ms"]
     bare_clone = programs.spawn_limit(ECHO, duration, 1, 1)["first_byte_p50_ms"]
     with tempfile.TemporaryDirectory(prefix="runwire.") as directory:

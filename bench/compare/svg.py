@@ -18,6 +18,9 @@ class Look(NamedTuple):
     shape: str
 
 
+BARE = Look("bare", "circle")  # a limit without any server
+
+
 def looks(servers, is_ours):
     """One look a server; shapes differ among peers of one color, and help where colors look alike."""
     found, peers = {}, 0

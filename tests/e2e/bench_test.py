@@ -375,47 +375,6 @@ class PeersTest(BenchCase):
         long_stderr_first = "head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero"
         self.assertEqual(self.measure("-c", "1", "-n", "2", address, long_stderr_first)["right"], 2)
 
-    def test_the_comparison_measures_runwired_beside_its_peers_and_writes_result_and_page(self):
-        build = pathlib.Path(program()).parents[1]
-        words = ["--build", build, "--json", self.path("all.json"), "--page", self.path("all.html")]
-        words += ["--rounds", "1", "--duration", "200ms", "--clients", "1", "3", "--commands", "echo hello"]
-        words += ["--servers", "sequential", "asyncio", "--only", "closed", "open", "start"]
-        compare = [sys.executable, PEERS.parent / "compare", *words]
-        done = subprocess.run(compare, capture_output=True, text=True, timeout=DEADLINE_S * 2)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        result = json.loads(pathlib.Path(self.path("all.json")).read_text())
-        cells = {(cell["server"], cell["clients"]): cell["rounds"] for cell in result["closed"]}
-        everywhere = {(server, clients) for server in ("runwired", "asyncio") for clients in (1, 3)}
-        self.assertEqual(set(cells), everywhere | {("sequential", 1)})  # which serves one of three
-        for cell, rounds in cells.items():
-            with self.subTest(cell):
-                self.assertGreater(rounds[0]["per_second"], 0)
-                self.assertGreater(rounds[0]["r"], 0)
-        self.assertEqual([entry["share_of_r"] for entry in result["open"]], [0.3, 0.5, 0.7])
-        self.assertEqual(len(result["startup_ms"]), 10)
-        self.assertIn("runwired", done.stdout)
-        self.assertIn("</html>", pathlib.Path(self.path("all.html")).read_text())
-
-    def test_the_comparison_measures_sessions_beside_the_bare_limits(self):
-        build = pathlib.Path(program()).parents[1]
-        words = ["--build", build, "--json", self.path("all.json"), "--page", self.path("all.html"), "--rounds", "1"]
-        words += ["--duration", "200ms", "--commands", "echo hello", "--servers", "none", "--only", "sessions"]
-        words += ["--bulk", str(16 * 2**20)]
-        compare = [sys.executable, PEERS.parent / "compare", *words]
-        done = subprocess.run(compare, capture_output=True, text=True, timeout=DEADLINE_S * 6)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        result = json.loads(pathlib.Path(self.path("all.json")).read_text())
-        kinds = ("spawn", "mux", "bulk", "fair", "echo", "starts")
-        for kind in ("first_byte", *(f"session_{name}" for name in kinds)):
-            for entry in result[kind]:
-                with self.subTest(kind, entry=entry):
-                    self.assertEqual(entry["rounds"][0]["failed"], 0)
-                    self.assertNotIn(None, [value for key, value in entry["rounds"][0].items() if "rss" not in key])
-        self.assertEqual([entry["over"] for entry in result["first_byte"]], ["TCP", "Unix"])
-        self.assertEqual([entry["what"] for entry in result["session_bulk"]], ["stream", "stdin"])
-        self.assertEqual([entry["sessions"] for entry in result["session_fair"]], [1, 64])
-        self.assertIn("Sessions: streams side by side", done.stdout)
-
 
 if __name__ == "__main__":
     unittest.main()

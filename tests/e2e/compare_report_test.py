@@ -18,8 +18,9 @@ from report import against, tables  # noqa: E402
 
 NAMES = (
     "server", "command", "clients", "how", "what", "bytes", "connections", "share_of_r", "sessions", "streams",
-    "commands", "over", "starts",
+    "commands", "over", "starts", "processes",
 )  # fmt: skip
+PEERS_BESIDE_A_BUILD = ("C, fork a client", "Python asyncio")
 
 
 def fixture():
@@ -150,11 +151,23 @@ class GoalsTest(unittest.TestCase):
         self.assertEqual(goal(self.result, "a command beside 5,000 sleeping ones").measured.median, 2.5)
         self.assertEqual(goal(self.result, "a command beside 5,000 sleeping ones").verdict(), "not met")
 
+    def test_a_command_beside_a_build_is_judged_by_how_many_times_longer_it_takes_than_alone(self):
+        def beside(server, *rounds):
+            rounds = [{"p50_ms": p50, "p50_ms_alone": alone} for p50, alone in rounds]
+            return {"server": server, "processes": 16, "rounds": rounds}
+
+        self.result["beside_build"] = [beside("fork", (8, 1)), beside("runwired", (1.5, 1), (4, 1), (3, 2))]
+        judged = goal(self.result, "a command beside a build of 16 processes")
+        self.assertEqual((judged.measured, judged.verdict()), (Spread(1.5, 1.5, 4), "met"))
+        self.result["beside_build"][1]["rounds"][0]["p50_ms"] = 2.5
+        self.assertEqual(goal(self.result, "a command beside a build of 16 processes").verdict(), "not met")
+
     def test_failed_commands_of_runwired_alone_are_counted(self):
         self.result["closed"][0]["rounds"][1]["failed"] = 2
         self.result["closed"][1]["rounds"][1]["failed"] = 40
         self.result["open"] = [{"server": "runwired", "rounds": [{"failed": 0, "gave_up": 3}]}]
-        self.assertEqual(troubles(self.result).median, 5)
+        self.result["beside_build"] = [{"server": "runwired", "rounds": [{"failed": 4}]}]
+        self.assertEqual(troubles(self.result).median, 9)
         self.assertEqual(goal(self.result, "commands of runwired").verdict(), "not met")
 
 
@@ -162,7 +175,7 @@ class TablesTest(unittest.TestCase):
     def test_what_was_not_measured_is_said_to_be(self):
         for result in ({}, emptied(fixture())):
             self.assertEqual({one.verdict() for one in goals(result)}, {"not measured"})
-            self.assertIn("0 of 49 met, 0 not met, 49 not measured" if result else "not measured", tables(result))
+            self.assertIn("0 of 50 met, 0 not met, 50 not measured" if result else "not measured", tables(result))
 
     def test_no_line_is_wider_than_110_characters(self):
         result = fixture()
@@ -178,6 +191,13 @@ class TablesTest(unittest.TestCase):
         for row in (lines[0], *lines[2:]):
             self.assertTrue(all(row[end : end + 2].strip() == "" for end in ends), row)
             self.assertTrue(all(row[end - 1] != " " for end in ends[1:]), row)
+
+    def test_commands_beside_a_build_stand_after_the_bare_loop_beside_one(self):
+        lines = tables(fixture()).split("Beside a build\n")[1].split("\n\n")[0].splitlines()
+        rows = [line for line in lines if "  16  " in line]
+        self.assertEqual([row.split("  ")[0] for row in rows], ["bare loop", "runwired", *PEERS_BESIDE_A_BUILD])
+        self.assertRegex(rows[0], r" 0\.80 +0\.83 +1\.04 1\.02\.\.1\.06 +1\.15 +2\.20 +1\.92 1\.75\.\.2\.09$")
+        self.assertRegex(rows[2], r" 1\.20 +9\.75 +8\.12 8\.00\.\.8\.25 ")
 
     def test_failures_of_any_server_are_listed(self):
         text = tables(fixture()).split("What failed\n")[1]
@@ -261,6 +281,16 @@ class PageTest(unittest.TestCase):
         self.assertIn("runwired 0.89", self.words(self.section("Throughput, echo hello")))
         self.assertIn("idle 3.32, peak 9.57 MiB", self.words(self.section("Memory of the server")))
         self.assertIn("gave up 2,700", self.words(self.section("Open loop, echo hello: p99")))
+
+    def test_a_way_from_alone_to_beside_a_build_is_drawn_for_the_bare_loop_and_each_server(self):
+        for width in ("wide", "narrow"):
+            chart = self.section("Beside a build of 16 processes", width)
+            marks = [one.get("class").split() for one in chart.iter() if "mark" in (one.get("class") or "").split()]
+            self.assertEqual(["hollow" in mark for mark in marks], [True, False] * 4)
+            self.assertEqual([mark[1] for mark in marks[:4]], ["bare", "bare", "s0", "s0"])
+            said = self.words(chart)
+            self.assertIn("0.80 to 0.83 ms, 1.04\u00d7", said)
+            self.assertIn("1.20 to 9.75 ms, 8.12\u00d7", said)
 
     def test_sessions_have_charts_beside_the_bare_copy_and_ssh(self):
         bulk = self.words(self.section("Sessions: bulk through one command"))

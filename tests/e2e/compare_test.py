@@ -1,0 +1,119 @@
+"""./dev compare as a whole, for a moment of each kind: it measures, writes what it measured, and leaves nothing.
+
+RUNWIRED names the runwired to be measured; the other programs stand where the same build has them.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import unittest
+
+import process
+from daemon import DEADLINE_S, DaemonCase, program, until
+
+COMPARE = pathlib.Path(__file__).resolve().parents[2] / "bench" / "compare"
+BRIEFLY = ("--brief", "--rounds", "1", "--duration", "200ms", "--commands", "echo hello")
+BUILD_PROCESSES = 16
+
+
+class CompareCase(DaemonCase):
+    def words(self, *words):
+        return [sys.executable, COMPARE, "--build", pathlib.Path(program()).parents[1], *BRIEFLY, *words]
+
+    def compare(self, *words):
+        """The result, and what was printed."""
+        files = ("--json", self.path("all.json"), "--page", self.path("all.html"))
+        done = subprocess.run(self.words(*files, *words), capture_output=True, text=True, timeout=DEADLINE_S * 3)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("</html>", pathlib.Path(self.path("all.html")).read_text())
+        return json.loads(pathlib.Path(self.path("all.json")).read_text()), done.stdout
+
+
+class CompareTest(CompareCase):
+    def test_runwired_is_measured_beside_its_peers(self):
+        servers = ("--servers", "sequential", "asyncio")
+        result, text = self.compare("--clients", "1", "3", *servers, "--only", "closed", "open", "start")
+        cells = {(cell["server"], cell["clients"]): cell["rounds"] for cell in result["closed"]}
+        everywhere = {(server, clients) for server in ("runwired", "asyncio") for clients in (1, 3)}
+        self.assertEqual(set(cells), everywhere | {("sequential", 1)})  # which serves one of three
+        for cell, rounds in cells.items():
+            with self.subTest(cell):
+                self.assertGreater(rounds[0]["per_second"], 0)
+                self.assertGreater(rounds[0]["r"], 0)
+        self.assertEqual([entry["share_of_r"] for entry in result["open"]], [0.3, 0.5, 0.7])
+        self.assertEqual(len(result["startup_ms"]), 10)
+        self.assertIn("runwired", text)
+
+    def test_sessions_are_measured_beside_the_bare_limits(self):
+        result, text = self.compare("--servers", "none", "--only", "sessions", "--bulk", str(16 * 2**20))
+        kinds = ("spawn", "mux", "bulk", "fair", "echo", "starts")
+        for kind in ("first_byte", *(f"session_{name}" for name in kinds)):
+            for entry in result[kind]:
+                with self.subTest(kind, entry=entry):
+                    self.assertEqual(entry["rounds"][0]["failed"], 0)
+                    self.assertNotIn(None, [value for key, value in entry["rounds"][0].items() if "rss" not in key])
+        self.assertEqual([entry["over"] for entry in result["first_byte"]], ["TCP", "Unix"])
+        self.assertEqual([entry["what"] for entry in result["session_bulk"]], ["stream", "stdin"])
+        self.assertEqual([entry["sessions"] for entry in result["session_fair"]], [1, 64])
+        self.assertIn("Sessions: streams side by side", text)
+
+
+class BesideABuildTest(CompareCase):
+    WORDS = ("--servers", "sequential", "asyncio", "--only", "build")
+
+    def test_each_server_of_many_clients_is_measured_alone_and_beside_a_build_and_so_is_the_bare_loop(self):
+        result, text = self.compare(*self.WORDS)
+        self.assertEqual([entry["server"] for entry in result["beside_build"]], ["runwired", "asyncio"])
+        for entry in result["beside_build"]:
+            with self.subTest(entry["server"]):
+                figures = entry["rounds"][0]
+                self.assertEqual((entry["processes"], figures.pop("failed")), (BUILD_PROCESSES, 0))
+                self.assertEqual(len(figures), 8)
+                self.assertGreater(min(figures.values()), 0)
+        self.assertIn("Beside a build", text)
+
+    def test_whatever_ends_the_comparison_ends_the_build_that_goes_on_just_then(self):
+        # The first build is the bare loop's, the next ones are runwired's and asyncio's.
+        for number, ending in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), 1):
+            with self.subTest(ending.name):
+                directory = pathlib.Path(self.path(ending.name))
+                directory.mkdir()
+                running = self.start_comparing(directory)
+                builds = Builds(directory)
+                pids = until(lambda: builds.processes_of(number), f"build {number} to spin", DEADLINE_S * 2)
+                running.send_signal(ending)
+                self.assertEqual(running.wait(DEADLINE_S), 128 + ending)
+                until(lambda: not any(map(process.is_alive, pids)), "its processes to have ended")
+                self.assertEqual(list(directory.iterdir()), [])
+
+    def start_comparing(self, directory):
+        running = subprocess.Popen(
+            self.words(*self.WORDS, "--duration", "500ms"), env={**os.environ, "TMPDIR": str(directory)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        return running
+
+
+class Builds:
+    """Those of one comparison, one after the other: its TMPDIR has a list of the processes of the one that goes on."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.lists = []
+
+    def processes_of(self, number):
+        """All of them; None as long as one is missing."""
+        self.lists += [listed for listed in self.directory.glob("runwire.*/pids") if listed not in self.lists]
+        if len(self.lists) < number:
+            return None
+        pids = [int(line) for line in self.lists[number - 1].read_text().splitlines()]
+        return pids if len(pids) == BUILD_PROCESSES else None
+
+
+if __name__ == "__main__":
+    unittest.main()
