@@ -1,72 +1,104 @@
 #!/usr/bin/env python3
 """Runs clang-tidy over our sources, as many at a time as there are processors: run_clang_tidy.py BUILD_DIR
 
-BUILD_DIR/compile_commands.json says which and how. A file that passed is left out until something that
-matters to it changes: itself, a header of ours that it includes, .clang-tidy, its command or clang-tidy.
+BUILD_DIR/compile_commands.json says which and how. A file that passed is left out until something that matters to it
+changes: any file that was read for it, of ours or of the system, a .clang-tidy above it, its command or clang-tidy.
 """
 
 import concurrent.futures
+import functools
 import hashlib
 import json
 import os
 import pathlib
-import re
+import shlex
+import shutil
 import subprocess
 import sys
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-INCLUDE = re.compile(rb'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
-
-
-def with_headers(source):
-    """The file and all our headers that it includes, directly or not."""
-    found, unread = set(), [source]
-    while unread:
-        path = unread.pop()
-        if path in found:
-            continue
-        found.add(path)
-        for name in INCLUDE.findall(path.read_bytes()):
-            candidates = (ROOT / name.decode(), path.parent / name.decode())
-            unread += [header for header in candidates if header.is_file()]
-    return sorted(found)
+import tempfile
+import time
 
 
-def key_of(source, command, tidy_version):
-    digest = hashlib.sha256(tidy_version + command.encode())
-    for path in [ROOT / ".clang-tidy", *with_headers(source)]:
-        digest.update(path.read_bytes())
+def clang_tidy():
+    """What tells this clang-tidy from another one."""
+    said = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
+    status = os.stat(shutil.which("clang-tidy"))
+    return said + f"{status.st_size} {status.st_mtime_ns}".encode()
+
+
+def key_of(entry, source, tool):
+    digest = hashlib.sha256(tool + json.dumps(entry, sort_keys=True).encode())
+    for directory in source.parents:
+        config = directory / ".clang-tidy"
+        digest.update(b"\0" + config.read_bytes() if config.is_file() else b"\1")
     return digest.hexdigest()
 
 
-def tidy(source, build):
-    command = ["clang-tidy", "--quiet", "-p", str(build), str(source)]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+@functools.cache
+def digest_of(path):
+    """None where there is no such file any more."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
-def check(source, build, passed):
+def tidy(source, entry):
+    """The result, and every file that was read."""
+    with tempfile.TemporaryDirectory() as build:
+        pathlib.Path(build, "compile_commands.json").write_text(json.dumps([entry]))
+        rule = pathlib.Path(build, "rule")
+        command = ["clang-tidy", "--quiet", "-p", build, f"--extra-arg=-Wp,-MD,{rule}", str(source)]
+        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        return result, files_in(rule, entry["directory"])
+
+
+def files_in(rule, directory):
+    """Those that a rule for make names after its target; none where there is no rule."""
+    text = rule.read_text() if rule.exists() else ""
+    _, _, names = text.replace("\\\n", " ").partition(": ")
+    return [pathlib.Path(directory, name) for name in shlex.split(names)]
+
+
+def has_passed(passed):
+    """Whether all that was read then reads the same now."""
+    try:
+        known = json.loads(passed.read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(known) and all(digest_of(pathlib.Path(path)) == digest for path, digest in known.items())
+
+
+def remember(passed, files, began):
+    """Not what was changed meanwhile: clang-tidy may have read it as it was before."""
+    if all(path.stat().st_mtime < began for path in files):
+        passed.write_text(json.dumps({str(path): digest_of(path) for path in files}))
+
+
+def check(entry, passed):
     """Whether the file passes; `passed` is a file that remembers it."""
-    if passed.exists():
+    if has_passed(passed):
         return True
-    result = tidy(source, build)
+    began = time.time()
+    result, files = tidy(source_of(entry), entry)
     if result.returncode == 0:
-        passed.touch()
+        remember(passed, files, began)
         return True
     print(result.stdout, flush=True)
     return False
 
 
+def source_of(entry):
+    return pathlib.Path(entry["directory"], entry["file"]).resolve()
+
+
 def main(build):
-    version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
+    tool = clang_tidy()
     commands = json.loads((build / "compile_commands.json").read_text())
-    cache = build / "clang-tidy-passed"
+    cache = (build / "clang-tidy-passed").resolve()
     cache.mkdir(exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        checks = []
-        for entry in commands:
-            source = pathlib.Path(entry["directory"], entry["file"]).resolve()
-            passed = cache / key_of(source, entry["command"], version)
-            checks.append(pool.submit(check, source, build, passed))
+        checks = [pool.submit(check, entry, cache / key_of(entry, source_of(entry), tool)) for entry in commands]
     ok = [each.result() for each in checks]
     print(f"{sum(ok)} of {len(ok)} files pass")
     return 0 if ok and all(ok) else 1
