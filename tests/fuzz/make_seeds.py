@@ -166,6 +166,7 @@ def connection():
     yield "conflict", begin + say_messages(line, line, message("signal", id="a", signal="TERM")) + TURN + leave(0) + HEAR
     yield "every", begin + say_messages(*session_from_client()[1:]) + TURN + HEAR + leave(0) + leave(1) + leave(2) + HEAR
     yield from kept_commands(begin, slow)
+    yield from terminals(begin, slow)
     for number, each in enumerate(session_from_client()):
         yield f"one-{number}", begin + say_messages(line, reading.replace(b'"a"', b'"b"'), each) + TURN + leave(0) + HEAR
 
@@ -190,6 +191,21 @@ def kept_commands(begin, slow):
     yield "kept-waits", begin + say_messages(*(kept.replace(b'"k"', b'"%d"' % i) for i in range(8)), message("attach", id="7")) + TURN + HEAR + leave(0) + HEAR
     yield "kept-wind-up", running[0] + WIND_UP + TURN + leave(0) + HEAR
     yield "recorded", slow + say_messages(start("x", id="a", full="drop")) + TURN + output(0, 0, 255) * 9 + TURN + leave(0) + HEAR
+
+
+def terminals(begin, slow):
+    size = message("resize", id="t", rows=50, cols=132)
+    own = start("sh", id="t", stdin=True, pty={"term": "xterm", "rows": 24, "cols": 80})
+    kept = own.replace(b'"stdin"', b'"keep_ms":1000,"full":"drop","stdin"')
+    keys, hang_up = message("stdin", b"ls\x04", id="t", off=0), message("stop", id="t", stream="stdout")
+    for name, asked in (("own", own), ("kept", kept)):
+        there = begin + say_messages(asked, size) + TURN + output(0, 0, 9) + TURN + HEAR
+        yield f"terminal-{name}", there + say_messages(keys, size) + TURN + read_input(0) + TURN + leave(0) + HEAR
+        yield f"terminal-{name}-hung-up", there + say_messages(hang_up, size, keys) + TURN + leave(0) + TURN + HEAR
+        yield f"terminal-{name}-cancel", there + say_messages(message("cancel", id="t"), size) + TURN + leave(0, 200) + HEAR
+    away = slow + say_messages(kept, message("detach", id="t")) + TURN + output(0, 0, 255) + TURN
+    back = say_messages(message("attach", id="t", stdout=0), size, message("credit", id="t", stream="stdout", bytes=9))
+    yield "terminal-back", away + back + TURN + HEAR + leave(0) + TURN + say_messages(message("forget", id="t")) + TURN + HEAR
 
 
 HOSTS = """[build1]

@@ -1,4 +1,4 @@
-// Children whose every move is a script's: no process, only the pipes. They have no pid, so nothing is ever signalled.
+// Children whose every move is a script's: no process, only the pipes, or the terminal. They have no pid, so nothing is ever signalled.
 #pragma once
 
 #include <fcntl.h>
@@ -7,9 +7,11 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/descriptor.hpp"
+#include "server/pty.hpp"
 #include "server/spawn.hpp"
 #include "tests/fuzz/require.hpp"
 
@@ -19,8 +21,8 @@ class ScriptedSpawner final : public Spawner {
  public:
   struct Puppet {
     ChildEvents* events;             // null once it has ended, or its Child was given up
-    Descriptor in;                   // the read end of its stdin
-    std::array<Descriptor, 2> ends;  // the write ends of its stdout and stderr
+    Descriptor in;                   // the read end of its stdin, or its terminal
+    std::array<Descriptor, 2> ends;  // the write ends of its stdout and stderr; or its terminal, and none
 
     void end() {
       in = Descriptor();
@@ -34,12 +36,7 @@ class ScriptedSpawner final : public Spawner {
     puppets.push_back(std::make_unique<Puppet>());
     Puppet& puppet = *puppets.back();
     puppet.events = &events;
-    int in = -1, out[2], err[2];
-    if (spec.takes_stdin) in = open_stdin(puppet);
-    require(pipe2(out, O_CLOEXEC | O_NONBLOCK) == 0 && pipe2(err, O_CLOEXEC | O_NONBLOCK) == 0,
-            "pipes are to be had");
-    puppet.ends = {Descriptor(out[1]), Descriptor(err[1])};
-    events.child_started(0, {in, out[0], err[0]});
+    events.child_started(0, spec.terminal ? open_terminal(puppet, spec) : open_pipes(puppet, spec));
     return std::make_unique<Strings>(*this, number);
   }
 
@@ -63,6 +60,25 @@ class ScriptedSpawner final : public Spawner {
     ScriptedSpawner& spawner_;
     const std::size_t number_;
   };
+
+  static ChildStreams open_pipes(Puppet& puppet, const SpawnSpec& spec) {
+    int out[2], err[2];
+    const int in = spec.takes_stdin ? open_stdin(puppet) : -1;
+    require(pipe2(out, O_CLOEXEC | O_NONBLOCK) == 0 && pipe2(err, O_CLOEXEC | O_NONBLOCK) == 0,
+            "pipes are to be had");
+    puppet.ends = {Descriptor(out[1]), Descriptor(err[1])};
+    return {in, out[0], err[0]};
+  }
+
+  static ChildStreams open_terminal(Puppet& puppet, const SpawnSpec& spec) {
+    Pty pty;
+    require(pty.open(*spec.terminal) == 0, "a terminal is to be had");
+    fcntl(pty.slave.get(), F_SETFL, O_RDWR | O_NONBLOCK);
+    puppet.in = Descriptor(fcntl(pty.slave.get(), F_DUPFD_CLOEXEC, 0));
+    puppet.ends = {std::move(pty.slave), Descriptor()};
+    const int in = spec.takes_stdin ? fcntl(pty.master.get(), F_DUPFD_CLOEXEC, 0) : -1;
+    return {in, pty.master.release(), -1};
+  }
 
   static int open_stdin(Puppet& puppet) {
     int ends[2];
