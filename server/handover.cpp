@@ -94,7 +94,8 @@ void write_running(JsonWriter& json, const RunningJob& running) {
   json.number("in", running.streams.in).number("out", running.streams.out).number("err", running.streams.err);
   json.text("cgroup", running.cgroup)
       .boolean("has_terminal", running.has_terminal)
-      .boolean("input_is_at_end", running.input_is_at_end);
+      .boolean("input_is_at_end", running.input_is_at_end)
+      .boolean("group_is_over", running.group_is_over);
   write_size(json, "handed_on_out", running.handed_on[0]);
   write_size(json, "handed_on_err", running.handed_on[1]);
   if (running.timeout_due_ms) write_size(json, "timeout_due_ms", *running.timeout_due_ms);
@@ -120,6 +121,7 @@ std::optional<RunningJob> read_running(JsonFields& fields) {
   running.timeout_due_ms = inner->size("timeout_due_ms");
   running.last_output_ms = inner->size("last_output_ms").value_or(0);
   running.end = read_end(*inner);
+  running.group_is_over = inner->flag("group_is_over");
   if (!inner->failure().empty()) fields.fail("running", inner->failure());
   return running;
 }

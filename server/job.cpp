@@ -146,6 +146,7 @@ RunningJob Job::running() const {
   running.input = input_.unsent();
   running.input_is_at_end = input_.is_at_end();
   running.end = end_;
+  running.group_is_over = tree_.group().over_since() != 0;
   running.handed_on = handed_on_;
   if (timeout_timer_) running.timeout_due_ms = timeout_due_ms_;
   running.last_output_ms = last_output_ms_;
@@ -156,7 +157,9 @@ void Job::take_over(Spawner& spawner, RunningJob running) {
   enter(JobState::running);
   auto cgroup =
       cgroups_ == nullptr || running.cgroup.empty() ? nullptr : cgroups_->open_group(running.cgroup);
-  tree_ = ProcessTree(ProcessGroup(running.pid), terms_.mark, std::move(cgroup));
+  const ProcessGroup group =
+      running.group_is_over ? ProcessGroup::gone(running.pid) : ProcessGroup(running.pid);
+  tree_ = ProcessTree(group, terms_.mark, std::move(cgroup));
   started_ms_ = running.started_ms;
   handed_on_ = running.handed_on;
   has_terminal_ = running.has_terminal;

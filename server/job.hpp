@@ -85,6 +85,7 @@ struct RunningJob {
   std::string input;          // not yet in the pipe
   bool input_is_at_end = false;
   std::optional<ChildEnd> end = {};  // it has been reaped
+  bool group_is_over = false;        // nothing of its process group was left
   std::array<std::uint64_t, 2> handed_on = {0, 0};
   std::optional<std::uint64_t> timeout_due_ms = {};
   std::uint64_t last_output_ms = 0;

@@ -1,13 +1,33 @@
 #include "server/process_group.hpp"
 
+#include <uv.h>
+
 #include <cerrno>
 #include <csignal>
 
 namespace runwire {
+namespace {
 
-bool ProcessGroup::is_ours() const {
-  if (leader_ == 0) return false;
-  return !reaped_ || (kill(leader_, 0) != 0 && errno == ESRCH);
+bool answers(pid_t target) { return kill(target, 0) == 0 || errno != ESRCH; }
+
+}  // namespace
+
+ProcessGroup ProcessGroup::gone(pid_t leader) {
+  ProcessGroup group(leader);
+  group.reaped_ = true;
+  group.over_since_ = 1;
+  return group;
+}
+
+void ProcessGroup::leader_was_reaped() {
+  reaped_ = true;
+  over_since();
+}
+
+std::uint64_t ProcessGroup::over_since() const {
+  const bool may_be = leader_ != 0 && reaped_ && over_since_ == 0;
+  if (may_be && (!answers(-leader_) || answers(leader_))) over_since_ = uv_hrtime();
+  return over_since_;
 }
 
 void ProcessGroup::signal(int number) const {
@@ -16,6 +36,6 @@ void ProcessGroup::signal(int number) const {
   if (!is_delivered && !reaped_) kill(leader_, number);
 }
 
-bool ProcessGroup::is_empty() const { return !is_ours() || (kill(-leader_, 0) != 0 && errno == ESRCH); }
+bool ProcessGroup::is_empty() const { return !is_ours() || !answers(-leader_); }
 
 }  // namespace runwire

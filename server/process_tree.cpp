@@ -57,11 +57,20 @@ void ProcessTree::leader_was_reaped() {
 }
 
 // A number that still names a group or a session is not given away; where a process is seen that has the number of a
-// leader that was reaped before, nothing of the group was left.
+// leader that was reaped before, or a group that has it though ours was over, nothing of ours was left.
 bool ProcessTree::owns_number(const ProcessTable& table) const {
-  if (group_.leader() == 0) return false;
-  const bool may_be_given_away = group_.leader_is_reaped() && table.seen_at() >= reaped_at_;
-  return !may_be_given_away || table.find(group_.leader()) == nullptr;
+  if (group_.leader() == 0 || is_given_away_) return false;
+  if (!group_.leader_is_reaped() || table.seen_at() < reaped_at_) return true;
+  is_given_away_ = table.find(group_.leader()) != nullptr || is_group_of_strangers(table);
+  return !is_given_away_;
+}
+
+bool ProcessTree::is_group_of_strangers(const ProcessTable& table) const {
+  const std::uint64_t over_since = group_.over_since();
+  if (over_since == 0 || table.seen_at() < over_since) return false;
+  const auto led = table.led_by(group_.leader());
+  return std::any_of(led.begin(), led.end(),
+                     [&](std::size_t place) { return table.all()[place].group == group_.leader(); });
 }
 
 ProcessTree::Found ProcessTree::find(ProcessTable& table) const {

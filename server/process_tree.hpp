@@ -57,12 +57,14 @@ class ProcessTree {
   };
   Found find(ProcessTable& table) const;
   bool owns_number(const ProcessTable& table) const;
+  bool is_group_of_strangers(const ProcessTable& table) const;
 
   ProcessGroup group_;
   std::string mark_;
   std::unique_ptr<Cgroup> cgroup_;
-  std::uint64_t reaped_at_ = 0;     // the leader, by uv_hrtime()
-  std::uint64_t signalled_at_ = 0;  // uv_hrtime()
+  mutable bool is_given_away_ = false;  // the leader's number; what is stays so
+  std::uint64_t reaped_at_ = 0;         // the leader, by uv_hrtime()
+  std::uint64_t signalled_at_ = 0;      // uv_hrtime()
 };
 
 }  // namespace runwire

@@ -38,6 +38,7 @@ HandedJob running_job() {
   job.running->started_ms = 1234.5;
   job.running->streams = {7, 8, -1};
   job.running->has_terminal = true;
+  job.running->group_is_over = true;
   job.running->cgroup = "12";
   job.running->input = std::string("in\0put", 6);
   job.running->input_is_at_end = true;
@@ -148,6 +149,7 @@ TEST_CASE("handover: a command that runs comes back with all that is on its way"
   CHECK(back.running->streams.out == 8);
   CHECK(back.running->streams.err == -1);
   CHECK(back.running->has_terminal);
+  CHECK(back.running->group_is_over);
   CHECK(back.running->cgroup == "12");
   CHECK(back.running->input == before.running->input);
   CHECK(back.running->input_is_at_end);

@@ -63,6 +63,38 @@ TEST_CASE("process group: once the leader was reaped, a stranger that has its nu
   CHECK(stranger.is_alive());
 }
 
+TEST_CASE("process group: once it was over, nor is a group of strangers that has its number") {
+  Leader stranger;
+  const pid_t number = stranger.pid();
+  Member member(number);
+  ProcessGroup group(number);
+  group.leader_was_reaped();  // somebody has the number already: nothing of ours was left
+  kill(number, SIGKILL);
+  stranger.wait();
+  CHECK(group.is_empty());
+  CHECK(group.over_since() > 0);
+  group.signal(SIGKILL);
+  ProcessGroup::gone(number).signal(SIGKILL);
+  Member witness(number);  // a signal to the group would be delivered by now
+  CHECK(member.is_alive());
+}
+
+TEST_CASE("process group: it is not over as long as it has a member") {
+  Leader leader;
+  Member member(leader.pid());
+  ProcessGroup group(leader.pid());
+  CHECK(group.over_since() == 0);
+  kill(leader.pid(), SIGKILL);
+  leader.wait();
+  group.leader_was_reaped();
+  CHECK(group.over_since() == 0);
+  kill(member.pid(), SIGKILL);
+  member.wait();
+  const auto over_since = group.over_since();
+  CHECK(over_since > 0);
+  CHECK(group.over_since() == over_since);
+}
+
 TEST_CASE("process group: a leader that is dead but not reaped keeps the group's number") {
   Leader leader;
   const ProcessGroup group(leader.pid());

@@ -227,6 +227,29 @@ TEST_CASE("process tree: once the leader was reaped, a stranger that has its num
   CHECK(stranger.is_alive());
 }
 
+TEST_CASE("process tree: once the group was over, strangers in a group that has its number are no members") {
+  ForkedChild stranger([] {
+    setpgid(0, 0);
+    return live();
+  });
+  setpgid(stranger.pid(), stranger.pid());
+  ForkedChild left([&] {
+    setpgid(0, stranger.pid());
+    return live();
+  });
+  setpgid(left.pid(), stranger.pid());
+  ProcessTree tree(ProcessGroup(stranger.pid()), mark_of("one"));
+  tree.leader_was_reaped();
+  kill(stranger.pid(), SIGKILL);
+  stranger.wait();
+  ProcessTable table;
+  table.look(uv_hrtime());
+  CHECK(tree.members(table).empty());
+  CHECK(tree.signal(SIGKILL, table) == 0);
+  CHECK(tree.count(table) == 0);
+  CHECK(left.is_alive());
+}
+
 TEST_CASE_FIXTURE(TreeFixture, "process tree: members of two commands are kept apart") {
   Lifeline first(dir, "first"), second(dir, "second");
   Command& one = start(daemonized(sleeper(first)) + "exec sleep 1000", "one");
@@ -356,6 +379,17 @@ TEST_CASE("process table: a process, its children and its mark are as the system
   kill(child.pid(), SIGKILL);
   child.wait();
   CHECK_FALSE(ProcessTable::still_lives(before));
+}
+
+TEST_CASE("process table: another process that has the number of one that was seen is not that one") {
+  ForkedChild child(live);
+  ProcessTable table;
+  table.look(0);
+  REQUIRE(table.find(child.pid()) != nullptr);
+  Process earlier = *table.find(child.pid());
+  REQUIRE(ProcessTable::still_lives(earlier));
+  --earlier.started;
+  CHECK_FALSE(ProcessTable::still_lives(earlier));
 }
 
 #endif

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import unittest
 
+LAST_PID = "/proc/sys/kernel/ns_last_pid"
+
 
 @functools.cache
 def works(*prefix):
@@ -32,3 +34,16 @@ def small_disk(directory, size):
     """`directory` becomes a file system of `size` bytes."""
     mount = f"mount -t tmpfs -o size={size} none '{directory}' && exec \"$@\""
     return [*unshare("--mount"), "sh", "-c", mount, "sh"]
+
+
+def private_pids():
+    """Process numbers of their own, in a /proc that shows no others. There any of them can be had: see ask_for_number()."""
+    if not os.path.exists(LAST_PID):
+        raise unittest.SkipTest("this system gives no process number that is asked for (CONFIG_CHECKPOINT_RESTORE)")
+    return [*unshare("--pid", "--fork", "--mount-proc", "--kill-child"), "sh", "-c", '"$@"; exit $?', "sh"]
+
+
+def ask_for_number(number):
+    """The next process that this namespace sees born has that number, or the first behind it that is free."""
+    with open(LAST_PID, "w") as last:
+        last.write(str(number - 1))
