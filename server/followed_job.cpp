@@ -62,9 +62,23 @@ void FollowedJob::say(const std::string& header) {
   ground_.output.send(header);
 }
 
-void FollowedJob::input_credited(std::uint64_t bytes) { say(to_json(Credit{id(), StdStream::in, bytes})); }
+// Others may send input without end, whose credit a client that takes nothing would have waiting for it frame by frame.
+void FollowedJob::input_credited(std::uint64_t bytes) {
+  const bool waits = input_credit_ > 0;
+  input_credit_ += bytes;
+  if (ground_.output.has_room()) return tell_credit();
+  if (!waits && !is_over_) events_.on_blocked(*this, StdStream::in);
+}
 
-void FollowedJob::input_closed() { say(to_json(Stop{id(), StdStream::in})); }
+void FollowedJob::tell_credit() {
+  const std::uint64_t bytes = std::exchange(input_credit_, 0);
+  if (bytes > 0) say(to_json(Credit{id(), StdStream::in, bytes}));
+}
+
+void FollowedJob::input_closed() {
+  input_credit_ = 0;
+  say(to_json(Stop{id(), StdStream::in}));
+}
 
 void FollowedJob::job_finished() { conclude(); }
 
@@ -86,6 +100,7 @@ void FollowedJob::end() {
 // --- its output ---
 
 void FollowedJob::go_on(StdStream stream) {
+  if (stream == StdStream::in) return tell_credit();
   flow_of(stream).blocked = false;
   pump(stream);
 }

@@ -19,7 +19,8 @@ inline constexpr std::uint64_t kReplayBytes = 256 * 1024;
 class FollowedJob final : private JobFollower {
  public:
   struct Events {
-    std::function<void(FollowedJob&, StdStream)> on_blocked;  // it waits for the connection, or for its turn
+    // It waits for the connection, or for its turn: to go on with an output, or to give credit for the input.
+    std::function<void(FollowedJob&, StdStream)> on_blocked;
     std::function<void()> on_news;              // some may wait a moment for more, until tell_news()
     std::function<void(FollowedJob&)> on_over;  // its last frame is out; it may be on the stack
   };
@@ -79,6 +80,7 @@ class FollowedJob final : private JobFollower {
   void wait(Flow& flow, StdStream stream);
   std::uint64_t send(Flow& flow, StdStream stream, std::string_view bytes);  // how much of that
   void conclude();
+  void tell_credit();
   static bool is_done(const Flow& flow);
 
   const std::shared_ptr<KeptJob> job_;
@@ -88,7 +90,8 @@ class FollowedJob final : private JobFollower {
   bool is_untold_ = false;  // it is started, and the client has not yet been told
   bool is_over_ = false;
   Flow out_, err_;
-  std::uint64_t input_place_ = 0;  // of the next byte of the message that is being read
+  std::uint64_t input_place_ = 0;   // of the next byte of the message that is being read
+  std::uint64_t input_credit_ = 0;  // the client is to be told of it
 };
 
 }  // namespace runwire

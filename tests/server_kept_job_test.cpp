@@ -205,6 +205,32 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
 }
 
 TEST_CASE_FIXTURE(FrameSessionFixture,
+                  "kept job: who takes nothing has the credit for others' input waiting in one frame") {
+  open();
+  Puppet& child = start("a", kKeep + R"("stdin":true,)");
+  Other deaf(*this);
+  deaf.channel.blocked = true;
+  deaf.say(attach("a"));
+  deaf.news();
+  const std::size_t waiting = deaf.channel.waiting;
+  std::uint64_t place = 0, credit = 0;
+  for (; place < 20 * kCreditBytes; place += kCreditBytes) {
+    receive(stdin_frame("a", place, letters(kCreditBytes)));
+    REQUIRE(run_until([&] { return child.read_input().size() == place + kCreditBytes; }));
+    wait_for_frames(1);
+    credit += news().back().as<Credit>().bytes;
+  }
+  CHECK(credit == place);
+  CHECK(deaf.channel.waiting == waiting);
+  deaf.channel.blocked = false;
+  deaf.drain();
+  const auto frames = deaf.news();
+  REQUIRE(names_of(frames) == "credit a");
+  CHECK(frames[0].as<Credit>().bytes == credit);
+  leave(child);
+}
+
+TEST_CASE_FIXTURE(FrameSessionFixture,
                   "kept job: a follower that holds up another one is let go, and only that one") {
   follower_timeout_ms = 40;
   renew();
