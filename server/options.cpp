@@ -82,13 +82,27 @@ struct Words {
   double max_keep_seconds = 24 * 3600;
 };
 
+// CLI11 would take the numbers that stand for the words, too, and name these beside them.
+template <class Value> CLI::Validator word_of(const std::map<std::string, Value>& values) {
+  return CLI::Validator(
+      [values](std::string& word) {
+        const auto found = values.find(word);
+        std::string all;
+        for (const auto& [name, value] : values) all += (all.empty() ? "" : ", ") + name;
+        if (found == values.end()) return "'" + word + "' is none of: " + all;
+        word = std::to_string(static_cast<int>(found->second));
+        return std::string();
+      },
+      "");
+}
+
 void declare_kept(CLI::App& app, Options& options, Words& words) {
   const std::map<std::string, double> units{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
   app.add_option("--max-keep", words.max_keep_seconds)
       ->check(CLI::Range(0.0, 365 * 86400.0))
       ->transform(CLI::AsNumberWithUnit(units));
   const std::map<std::string, bool> cgroups{{"auto", true}, {"never", false}};
-  app.add_option("--cgroup", options.cgroups)->transform(CLI::CheckedTransformer(cgroups));
+  app.add_option("--cgroup", options.cgroups)->transform(word_of(cgroups));
   app.add_option("--max-kept", options.max_kept)->check(CLI::Range(0, 1000000));
   app.add_option("--follower-timeout", words.follower_timeout_seconds)->check(CLI::Range(0.0, 86400.0));
 }
@@ -101,13 +115,13 @@ void declare(CLI::App& app, Options& options, Words& words) {
   app.add_option("--listen", words.listen)->allow_extra_args(false);
   const std::map<std::string, PlainPolicy> policies{{"own-user", PlainPolicy::own_user},
                                                     {"any-local", PlainPolicy::any_local}};
-  app.add_option("--plain", options.plain)->transform(CLI::CheckedTransformer(policies));
+  app.add_option("--plain", options.plain)->transform(word_of(policies));
   app.add_option("--shell", options.shell);
   const std::map<std::string, SpawnerChoice> spawners{
       {"auto", SpawnerChoice::automatic}, {"uv", SpawnerChoice::uv}, {"native", SpawnerChoice::native}};
-  app.add_option("--spawner", options.spawner)->transform(CLI::CheckedTransformer(spawners));
+  app.add_option("--spawner", options.spawner)->transform(word_of(spawners));
   const std::map<std::string, bool> direct{{"auto", true}, {"never", false}};
-  app.add_option("--direct", options.direct)->transform(CLI::CheckedTransformer(direct));
+  app.add_option("--direct", options.direct)->transform(word_of(direct));
   app.add_option("--cwd", options.cwd);
   app.add_option("--max-running", options.max_running)->check(CLI::Range(1, 1000000));
   app.add_option("--max-queued", options.max_queued)->check(CLI::Range(0, 10000000));
@@ -130,7 +144,7 @@ void declare(CLI::App& app, Options& options, Words& words) {
                                                  {"warn", log::Level::warn},
                                                  {"info", log::Level::info},
                                                  {"debug", log::Level::debug}};
-  app.add_option("--log-level", options.log_level)->transform(CLI::CheckedTransformer(levels));
+  app.add_option("--log-level", options.log_level)->transform(word_of(levels));
 }
 
 Status complete(Options& options, const Words& words) {

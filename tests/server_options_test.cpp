@@ -85,11 +85,11 @@ TEST_CASE("options: --plain, --spawner and --log-level know their words") {
 
 TEST_CASE("options: a value that cannot be is refused by the name of its option") {
   const std::vector<std::pair<std::string, std::string>> wrong = {
-      {"--max-running", "0"},      {"--max-running", "many"}, {"--max-queued", "-1"},
-      {"--max-output", "lots"},    {"--max-output", "-5"},    {"--max-connections", "0"},
-      {"--drain-timeout", "-1"},   {"--drain-timeout", "x"},  {"--plain", "everybody"},
-      {"--log-level", "loud"},     {"--spawner", "magic"},    {"--cwd", "/no/such/dir"},
-      {"--spill-dir", "/dev/null"}};
+      {"--max-running", "0"},       {"--max-running", "many"}, {"--max-queued", "-1"},
+      {"--max-output", "lots"},     {"--max-output", "-5"},    {"--max-connections", "0"},
+      {"--drain-timeout", "-1"},    {"--drain-timeout", "x"},  {"--plain", "everybody"},
+      {"--log-level", "loud"},      {"--spawner", "magic"},    {"--cwd", "/no/such/dir"},
+      {"--spill-dir", "/dev/null"}, {"--cgroup", "sometimes"}, {"--direct", "1"}};
   for (const auto& pair : wrong) {
     const std::string& option = pair.first;
     CAPTURE(option);
@@ -99,6 +99,10 @@ TEST_CASE("options: a value that cannot be is refused by the name of its option"
     CHECK(contains(words, option));
     CHECK(contains(words, "runwired --help"));
   }
+}
+
+TEST_CASE("options: a word that is none of an option's is answered with these") {
+  CHECK(contains(mistake({"--cgroup", "sometimes"}), "--cgroup: 'sometimes' is none of: auto, never"));
 }
 
 TEST_CASE("options: a missing value, an unknown option and a stray word are refused by name") {
