@@ -37,18 +37,13 @@ std::uint64_t capacity_of(Full full, std::uint64_t spill_bytes) {
 
 }  // namespace
 
-KeptJob::KeptJob(const Ground& ground, Order order)
-    : ground_(ground),
-      order_(std::move(order)),
-      since_ms_(uv_now(ground.store.loop())),
-      out_(ground.store, ground.arena, order_.full, capacity_of(order_.full, ground.spill_bytes),
-           [this] { resume(StdStream::out); }),
-      err_(ground.store, ground.arena, order_.full, capacity_of(order_.full, ground.spill_bytes),
-           [this] { resume(StdStream::err); }),
-      input_allowed_(order_.takes_stdin ? kStdinWindowBytes : 0),
-      input_ended_(!order_.takes_stdin),
-      request_memory_(ground.requests),
-      input_memory_(ground.inputs) {}
+HandedJob KeptJob::beginning(const Ground& ground, const Order& order) {
+  HandedJob job;
+  job.asked_ms = uv_now(ground.store.loop());
+  job.input_allowed = order.takes_stdin ? kStdinWindowBytes : 0;
+  job.input_ended = !order.takes_stdin;
+  return job;
+}
 
 KeptJob::KeptJob(const Ground& ground, Order order, HandedJob handed)
     : ground_(ground),

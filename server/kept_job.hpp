@@ -2,7 +2,8 @@
 // ends with its session and has asked for more room than its connection gives.
 //
 // It follows its job as long as that runs, and outlives it: what there is to be known of the command is here. Who follows
-// it has a cursor of his own in each record, and is told the rest.
+// it has a cursor of his own in each record, and is told the rest. It is shared: the daemon may forget it while some still
+// read what it has, and each of these has it until the last byte.
 #pragma once
 
 #include <array>
@@ -64,9 +65,10 @@ class KeptJob final : private JobListener {
 
   // REQUIRES: `ground` outlives it, and so do its followers unless they leave. It must not die before its job is finished
   // or abandoned.
-  KeptJob(const Ground& ground, Order order);
-  // One that another program had. wait_on(), go_on() or nothing follows, as it waits, runs, or is over.
+  // `handed` is its beginning(), and submit() follows; or what another program had of it, and then wait_on(), go_on() or
+  // nothing, as it waits, runs, or is over.
   KeptJob(const Ground& ground, Order order, HandedJob handed);
+  static HandedJob beginning(const Ground& ground, const Order& order);
   KeptJob(const KeptJob&) = delete;
   KeptJob& operator=(const KeptJob&) = delete;
 

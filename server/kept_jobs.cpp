@@ -23,7 +23,8 @@ std::shared_ptr<KeptJob> KeptJobs::start(ConnectionId client, KeptJob::Order ord
 
 std::shared_ptr<KeptJob> KeptJobs::start_unkept(ConnectionId client, KeptJob::Order order, JobRequest request,
                                                 MemoryLease request_memory) {
-  auto job = std::make_shared<KeptJob>(ground_, std::move(order));
+  HandedJob beginning = KeptJob::beginning(ground_, order);
+  auto job = std::make_shared<KeptJob>(ground_, std::move(order), std::move(beginning));
   return job->submit(client, std::move(request), std::move(request_memory)) ? job : nullptr;
 }
 
