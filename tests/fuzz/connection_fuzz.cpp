@@ -187,13 +187,16 @@ class Stage : private JobClients {
     client_ = Descriptor();
     turn();
     auto& spawner = parts_->spawner;
-    for (int again = 0; again < 100 && !(parts_->jobs.is_idle() && !parts_->connection); ++again) {
+    const auto is_over = [this] { return parts_->jobs.is_idle() && !parts_->connection; };
+    for (int again = 0; again < 100 && !is_over(); ++again) {
       for (std::size_t number = 0; number < spawner.puppets.size(); ++number) {
         spawner.puppets[number]->end();
         spawner.exit(number, ExitStatus::exited(0));
       }
       turn();
     }
+    // Output that nobody takes, of a kept command that is over, is waited for: for a time, not for a number of turns.
+    for (int timers = 0; timers < 20 && !is_over(); ++timers) uv_run(&loop_, UV_RUN_ONCE);
     require(!parts_->connection, "a connection ends with its client");
     require(parts_->jobs.is_idle(), "the commands of a client end with it");
     require(parts_->requests.left() == kRequestBytes, "no memory for requests is kept");
