@@ -1,5 +1,6 @@
 #include "server/handover.hpp"
 
+#include <sstream>
 #include <utility>
 
 #include "proto/frame.hpp"
@@ -89,19 +90,76 @@ std::optional<ChildEnd> read_end(JsonFields& fields) {
   return ChildEnd(status.value_or(ExitStatus::exited(255)), inner->boolean("core"), read_usage(*inner));
 }
 
+// Separated by blanks.
+void write_signals(JsonWriter& json, const std::vector<int>& signals) {
+  std::string numbers;
+  for (const int number : signals) {
+    if (!numbers.empty()) numbers += ' ';
+    numbers += std::to_string(number);
+  }
+  if (!numbers.empty()) json.text("signals", numbers);
+}
+
+std::vector<int> read_signals(JsonFields& fields) {
+  std::vector<int> signals;
+  std::istringstream numbers{std::string(fields.text("signals").value_or(""))};
+  for (int number = 0; numbers >> number;) signals.push_back(number);
+  if (!numbers.eof()) fields.fail("signals", "is no list of numbers");
+  return signals;
+}
+
+void write_termination(JsonWriter& json, const Termination::Image& termination) {
+  if (!termination.has_begun) return;
+  json.begin_object("termination").number("kills", termination.kills);
+  if (termination.kill_due_ms) write_size(json, "kill_due_ms", *termination.kill_due_ms);
+  if (termination.survivors) json.number("survivors", *termination.survivors);
+  json.end_object();
+}
+
+Termination::Image read_termination(JsonFields& fields) {
+  auto inner = fields.object("termination");
+  if (!inner) return {};
+  Termination::Image termination{true, 0, inner->size("kill_due_ms"), inner->number("survivors")};
+  termination.kills = static_cast<int>(inner->number("kills").value_or(0));
+  if (!inner->failure().empty()) fields.fail("termination", inner->failure());
+  return termination;
+}
+
 void write_running(JsonWriter& json, const RunningJob& running) {
   json.begin_object("running").number("pid", running.pid).decimal("started_ms", running.started_ms);
   json.number("in", running.streams.in).number("out", running.streams.out).number("err", running.streams.err);
-  json.text("cgroup", running.cgroup)
-      .boolean("has_terminal", running.has_terminal)
-      .boolean("input_is_at_end", running.input_is_at_end)
-      .boolean("group_is_over", running.group_is_over);
+  json.text("cgroup", running.cgroup).boolean("has_terminal", running.has_terminal);
+  write_true(json, "group_is_over", running.group_is_over);
+  write_true(json, "input_is_at_end", running.input.is_at_end);
+  write_true(json, "input_is_within_a_line", running.input.is_within_a_line);
+  write_true(json, "input_tells_end", running.input.tells_end);
+  write_signals(json, running.signals);
   write_size(json, "handed_on_out", running.handed_on[0]);
   write_size(json, "handed_on_err", running.handed_on[1]);
   if (running.timeout_due_ms) write_size(json, "timeout_due_ms", *running.timeout_due_ms);
   write_size(json, "last_output_ms", running.last_output_ms);
+  if (running.ending) json.text("ending", name_of(*running.ending));
+  write_termination(json, running.termination);
   if (running.end) write_end(json, *running.end);
+  if (running.lingers_since_ms) write_size(json, "lingers_since_ms", *running.lingers_since_ms);
+  write_size(json, "read_since_exit", running.read_since_exit);
+  write_size(json, "out_before_exit", running.handed_on_before_exit[0]);
+  write_size(json, "err_before_exit", running.handed_on_before_exit[1]);
   json.end_object();
+}
+
+void read_running_input(JsonFields& fields, InputPipe::Rest& input) {
+  input.is_at_end = fields.flag("input_is_at_end");
+  input.is_within_a_line = fields.flag("input_is_within_a_line");
+  input.tells_end = fields.flag("input_tells_end");
+}
+
+void read_lingering(JsonFields& fields, RunningJob& running) {
+  running.end = read_end(fields);
+  running.lingers_since_ms = fields.size("lingers_since_ms");
+  running.read_since_exit = fields.size("read_since_exit").value_or(0);
+  running.handed_on_before_exit = {fields.size("out_before_exit").value_or(running.handed_on[0]),
+                                   fields.size("err_before_exit").value_or(running.handed_on[1])};
 }
 
 std::optional<RunningJob> read_running(JsonFields& fields) {
@@ -116,12 +174,15 @@ std::optional<RunningJob> read_running(JsonFields& fields) {
   running.streams.err = read_descriptor(*inner, "err");
   running.cgroup = inner->text("cgroup").value_or("");
   running.has_terminal = inner->flag("has_terminal");
-  running.input_is_at_end = inner->flag("input_is_at_end");
+  read_running_input(*inner, running.input);
+  running.signals = read_signals(*inner);
   running.handed_on = {inner->size("handed_on_out").value_or(0), inner->size("handed_on_err").value_or(0)};
   running.timeout_due_ms = inner->size("timeout_due_ms");
   running.last_output_ms = inner->size("last_output_ms").value_or(0);
-  running.end = read_end(*inner);
   running.group_is_over = inner->flag("group_is_over");
+  running.ending = reason_named(inner->text("ending").value_or(""));
+  running.termination = read_termination(*inner);
+  read_lingering(*inner, running);
   if (!inner->failure().empty()) fields.fail("running", inner->failure());
   return running;
 }
@@ -178,13 +239,19 @@ void append_job(std::string& image, const HandedJob& job) {
                             : "");
   pack(payload, job.command);
   pack(payload, job.who);
-  pack(payload, job.running ? job.running->input : job.early_input);
+  pack(payload, job.running ? job.running->input.bytes : job.said.input.bytes);
   JsonWriter json;
   json.text("type", "job").text("mark", job.mark);
   write_size(json, "request_size", job.request_size);
   write_hash(json, "request_digest", job.request_digest[0]);
   write_hash(json, "request_digest_2", job.request_digest[1]);
   write_size(json, "asked_ms", job.asked_ms);
+  write_size(json, "owner", job.owner);
+  if (job.pid) json.number("pid", *job.pid);
+  write_size(json, "request_memory", job.request_memory);
+  write_signals(json, job.said.signals);
+  write_true(json, "stops_stdout", job.said.stops[0]);
+  write_true(json, "stops_stderr", job.said.stops[1]);
   write_size(json, "expires_ms", job.expires_ms);
   write_size(json, "input_off", job.input_off);
   write_size(json, "input_allowed", job.input_allowed);
@@ -230,11 +297,13 @@ Result<HandedJob> read_job(JsonFields& fields, std::string_view payload) {
   RUNWIRE_TRY(take_outcome(pieces, job));
   job.command = pieces.next();
   job.who = pieces.next();
-  job.early_input = pieces.next();
+  std::string input = pieces.next();
   job.mark = fields.text("mark").value_or("");
   job.request_size = fields.size("request_size").value_or(0);
   job.request_digest = {read_hash(fields, "request_digest"), read_hash(fields, "request_digest_2")};
   job.asked_ms = fields.size("asked_ms").value_or(0);
+  job.owner = fields.size("owner").value_or(0);
+  job.request_memory = fields.size("request_memory").value_or(0);
   job.expires_ms = fields.size("expires_ms").value_or(0);
   job.input_off = fields.size("input_off").value_or(0);
   job.input_allowed = fields.size("input_allowed").value_or(0);
@@ -242,7 +311,12 @@ Result<HandedJob> read_job(JsonFields& fields, std::string_view payload) {
   job.input_ended = fields.flag("input_ended");
   job.input_ended_by_client = fields.flag("input_ended_by_client");
   job.running = read_running(fields);
-  if (job.running) job.running->input = std::exchange(job.early_input, {});
+  job.pid = fields.number("pid");
+  if (job.running && !job.pid) job.pid = job.running->pid;
+  (job.running ? job.running->input.bytes : job.said.input.bytes) = std::move(input);
+  job.said.input.is_at_end = job.input_ended_by_client;
+  job.said.signals = read_signals(fields);
+  job.said.stops = {fields.flag("stops_stdout"), fields.flag("stops_stderr")};
   for (const std::size_t stream : {0, 1}) {
     std::uint64_t blocks = 0;
     read_output(fields, kStreamKeys[stream], job.output[stream], blocks);
@@ -262,20 +336,23 @@ void append_daemon(std::string& image, const Handover& handover) {
   write_size(json, "last_connection", handover.last_connection);
   write_size(json, "last_made_id", handover.last_made_id);
   write_size(json, "upgrades", handover.upgrades);
+  write_size(json, "failed_upgrades", handover.failed_upgrades);
   json.number("arena", handover.arena);
   write_size(json, "jobs", handover.jobs.size());  // so that a cut is seen
   image += frame_head(std::move(json).finish());
 }
 
 Status read_daemon(JsonFields& fields, Handover& handover, std::uint64_t& jobs) {
-  if (fields.size("v").value_or(0) != kHandoverVersion)
-    return broken("it has version " + std::to_string(fields.size("v").value_or(0)) +
-                  ", and this program knows " + std::to_string(kHandoverVersion));
+  const std::uint64_t version = fields.size("v").value_or(0);
+  if (version < kOldestHandover || version > kHandoverVersion)
+    return broken("it has version " + std::to_string(version) + ", and this program knows " +
+                  std::to_string(kOldestHandover) + " to " + std::to_string(kHandoverVersion));
   handover.boot = fields.text("boot").value_or("");
   handover.last_job = fields.size("last_job").value_or(0);
   handover.last_connection = fields.size("last_connection").value_or(0);
   handover.last_made_id = fields.size("last_made_id").value_or(0);
   handover.upgrades = fields.size("upgrades").value_or(0);
+  handover.failed_upgrades = fields.size("failed_upgrades").value_or(0);
   handover.arena = read_descriptor(fields, "arena");
   jobs = fields.size("jobs").value_or(0);
   return Ok{};

@@ -1,8 +1,12 @@
 // All that a daemon hands to the program which takes its place (see server/successor.hpp), as bytes.
 //
 // A sequence of frames as on the wire, each a JSON header with named fields and pieces of bytes behind it. What is not
-// known is passed over, what is missing has its default, so that an older or a newer program can go on from it, unless
-// the version says that it cannot. A command's request stands there as the `start` that a client would send.
+// known is passed over, and what is missing has its default: so a program goes on from what an older one hands over. The
+// version is raised with every field without which a command would lose something; then an older program, which would
+// pass that over, says at the rehearsal that it can't take over. A command's request stands there as the `start` that a
+// client would send.
+//
+// 2: what was said to a command ahead of its start, its end where that is under way, a terminal's line.
 #pragma once
 
 #include <array>
@@ -20,7 +24,8 @@
 
 namespace runwire {
 
-inline constexpr std::uint64_t kHandoverVersion = 1;
+inline constexpr std::uint64_t kHandoverVersion = 2;  // that of what is written
+inline constexpr std::uint64_t kOldestHandover = 1;   // that can be read
 
 struct HandedListener {
   Address address;
@@ -37,7 +42,10 @@ struct HandedJob {
   std::string who;
   std::string mark;
   std::uint64_t asked_ms = 0;
-  std::string early_input;  // of one that has not run yet: what has come for it
+  std::uint64_t owner = 0;           // JobTable's name for who asked; 0: not known
+  std::optional<std::int64_t> pid;   // once it has run
+  std::uint64_t request_memory = 0;  // that it takes until it runs
+  SaidAhead said;                    // of one that has not run yet
   std::optional<RunningJob> running;
   std::optional<Exit> exit;         // it has finished ...
   std::optional<ErrorReply> error;  // ... or never ran
@@ -56,7 +64,8 @@ struct Handover {
   std::uint64_t last_connection = 0;
   std::uint64_t last_made_id = 0;
   std::uint64_t upgrades = 0;  // of this daemon, with the one that comes
-  int arena = -1;              // the descriptor of the spill arena's file; -1: there is none yet
+  std::uint64_t failed_upgrades = 0;
+  int arena = -1;  // the descriptor of the spill arena's file; -1: there is none yet
   std::vector<HandedListener> listeners;
   std::vector<int> silent;            // connections of those who have said nothing yet
   std::vector<std::uint64_t> gone;    // hashes of ids, oldest first

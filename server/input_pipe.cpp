@@ -54,6 +54,16 @@ int InputPipe::descriptor() const {
   return fd;
 }
 
+InputPipe::Rest InputPipe::rest() const { return {unsent(), at_end_, is_within_a_line_, tells_end_}; }
+
+void InputPipe::go_on(const Rest& rest) {
+  assert(state_ == State::early);
+  is_within_a_line_ = rest.is_within_a_line;
+  tells_end_ = rest.tells_end;
+  at_end_ = rest.is_at_end;
+  write(rest.bytes);
+}
+
 std::string InputPipe::unsent() const {
   if (under_way_ == nullptr) return waiting_;
   const std::size_t left = uv_stream_get_write_queue_size(as_stream(pipe_.get()));

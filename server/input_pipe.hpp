@@ -20,6 +20,14 @@ class InputPipe {
     std::function<void()> on_closed;            // the command reads no more; what waits or comes is dropped
   };
 
+  // What is left to be done, for a program that goes on with the same pipe in this one's place.
+  struct Rest {
+    std::string bytes = {};  // not yet in the pipe
+    bool is_at_end = false;
+    bool is_within_a_line = false;  // what is in the pipe ends there
+    bool tells_end = false;         // `bytes` are what a terminal takes for the end
+  };
+
   InputPipe(uv_loop_t* loop, Events events);
   InputPipe(const InputPipe&) = delete;
   InputPipe& operator=(const InputPipe&) = delete;
@@ -32,11 +40,10 @@ class InputPipe {
   void end();
   void close();  // at once; nothing is told any more
 
-  // For a program that goes on with the same pipe in this one's place.
-  int descriptor() const;      // -1: none, or not any more
-  std::string unsent() const;  // what is not yet in the pipe
-  std::size_t untold() const;  // what is in the pipe, and not yet said to on_taken
-  bool is_at_end() const { return at_end_; }
+  int descriptor() const;  // -1: none, or not any more
+  Rest rest() const;
+  std::size_t untold() const;    // what is in the pipe, and not yet said to on_taken
+  void go_on(const Rest& rest);  // there, before open()
 
  private:
   enum class State { early, open, closed };
@@ -48,6 +55,7 @@ class InputPipe {
   void settle();
   void tell_end();
   void break_off();
+  std::string unsent() const;
 
   uv_loop_t* loop_;  // outlives us
   Events events_;

@@ -130,10 +130,21 @@ void Job::open_streams(const ChildStreams& streams) {
   if (size_) resize(*size_);
 }
 
+SaidAhead Job::said_ahead() const {
+  return {input_.rest(), waiting_signals_, {(early_stops_ & kStdout) != 0, (early_stops_ & kStderr) != 0}};
+}
+
+void Job::hear(const SaidAhead& said) {
+  assert(state_ == JobState::waiting);
+  input_.go_on(said.input);
+  waiting_signals_ = said.signals;
+  for (const StdStream stream : {StdStream::out, StdStream::err})
+    if (said.stops[stream == StdStream::err]) stop_output(stream);
+}
+
 bool Job::can_move() const {
   const bool runs = state_ == JobState::running || state_ == JobState::lingering;
-  const bool is_quiet = !termination_.is_under_way() && waiting_signals_.empty() && !ending_ && !error_;
-  return runs && is_quiet && terms_.form == ReplyForm::stream && (!child_ || child_->is_born());
+  return runs && !error_ && terms_.form == ReplyForm::stream && (!child_ || child_->is_born());
 }
 
 RunningJob Job::running() const {
@@ -143,13 +154,18 @@ RunningJob Job::running() const {
   running.streams = {input_.descriptor(), stdout_pipe_.descriptor(), stderr_pipe_.descriptor()};
   running.has_terminal = has_terminal_;
   running.cgroup = tree_.cgroup() == nullptr ? "" : tree_.cgroup()->name();
-  running.input = input_.unsent();
-  running.input_is_at_end = input_.is_at_end();
-  running.end = end_;
   running.group_is_over = tree_.group().over_since() != 0;
+  running.input = input_.rest();
+  running.signals = waiting_signals_;
   running.handed_on = handed_on_;
   if (timeout_timer_) running.timeout_due_ms = timeout_due_ms_;
   running.last_output_ms = last_output_ms_;
+  running.ending = ending_;
+  running.termination = termination_.image();
+  running.end = end_;
+  running.lingers_since_ms = lingers_since_ms_;
+  running.read_since_exit = read_since_exit_;
+  running.handed_on_before_exit = handed_on_before_exit_;
   return running;
 }
 
@@ -165,20 +181,36 @@ void Job::take_over(Spawner& spawner, RunningJob running) {
   has_terminal_ = running.has_terminal;
   if (has_terminal_) stdout_pipe_.expect_terminal();
   last_output_ms_ = running.last_output_ms;
-  if (running.streams.in >= 0) {
-    input_.write(running.input);
-    if (running.input_is_at_end) input_.end();
-    input_.open(running.streams.in, has_terminal_);
-  }
+  take_over_streams(running);
   if (!running.end) child_ = spawner.adopt(running.pid, running.started_ms, *this);
+  const std::uint64_t now = uv_now(store_.loop());
+  ending_ = running.ending;
+  if (!ending_) arm_deadlines(std::max(running.timeout_due_ms.value_or(now), now) - now);
+  waiting_signals_ = std::move(running.signals);
+  send_signals();
+  if (running.end) leader_has_gone(*running.end);
+  termination_.go_on(running.termination);
+  if (!running.end) return;
+  pending_ &= ~kExit;
+  lingers_since_ms_ = running.lingers_since_ms.value_or(now);
+  read_since_exit_ = running.read_since_exit;
+  handed_on_before_exit_ = running.handed_on_before_exit;
+  enter_lingering();
+  linger();
+}
+
+void Job::take_over_streams(const RunningJob& running) {
+  if (running.streams.in >= 0) {
+    input_.go_on(running.input);
+    input_.open(running.streams.in, has_terminal_);
+  } else {
+    input_.close();  // what still comes for it is of no use
+  }
   if (running.streams.out >= 0) open_output(StdStream::out, running.streams.out);
   if (running.streams.err >= 0) open_output(StdStream::err, running.streams.err);
-  const std::uint64_t now = uv_now(store_.loop());
-  arm_deadlines(std::max(running.timeout_due_ms.value_or(now), now) - now);
   pending_ = kExit;
   if (running.streams.out >= 0) pending_ |= kStdout;
   if (running.streams.err >= 0) pending_ |= kStderr;
-  if (running.end) child_exited(*running.end);
 }
 
 // A terminal's output has no second stream, and of that there is the end already.
@@ -224,18 +256,26 @@ void Job::child_failed(const SpawnFailure& failure) {
 }
 
 void Job::child_exited(const ChildEnd& end) {
-  tree_.leader_was_reaped();
-  end_ = end;
-  input_.close();
-  if (terms_.linger != Linger::wait) stop_deadlines();
+  leader_has_gone(end);
   stdout_pipe_.read_held();
   stderr_pipe_.read_held();
   lingers_since_ms_ = uv_now(store_.loop());
   handed_on_before_exit_ = handed_on_;
-  enter(std::max(state_, JobState::lingering));
-  if (listener_ != nullptr) listener_->job_exited(id_);
+  enter_lingering();
   settle(kExit);
   if (state_ == JobState::lingering) linger();
+}
+
+void Job::leader_has_gone(const ChildEnd& end) {
+  tree_.leader_was_reaped();
+  end_ = end;
+  input_.close();
+  if (terms_.linger != Linger::wait) stop_deadlines();
+}
+
+void Job::enter_lingering() {
+  enter(std::max(state_, JobState::lingering));
+  if (listener_ != nullptr) listener_->job_exited(id_);
 }
 
 void Job::on_output(std::size_t bytes) {

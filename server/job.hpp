@@ -74,21 +74,33 @@ struct JobWishes {
   bool has_cwd = false;
 };
 
+// What has been said to a command whose turn has not come yet.
+struct SaidAhead {
+  InputPipe::Rest input = {};
+  std::vector<int> signals = {};
+  std::array<bool, 2> stops = {false, false};  // its stdout, its stderr: of no use to anybody
+};
+
 // A command that runs, or whose output another process still holds, as it goes on in a program that takes this one's
 // place. Times are uv_hrtime() in ms.
 struct RunningJob {
   pid_t pid = 0;
   double started_ms = 0;
-  ChildStreams streams;       // -1: at its end, closed, or never there
-  std::string cgroup = {};    // the name of its control group; empty: it has none
-  bool has_terminal = false;  // they are those of one
-  std::string input;          // not yet in the pipe
-  bool input_is_at_end = false;
-  std::optional<ChildEnd> end = {};  // it has been reaped
-  bool group_is_over = false;        // nothing of its process group was left
+  ChildStreams streams;        // -1: at its end, closed, or never there
+  std::string cgroup = {};     // the name of its control group; empty: it has none
+  bool has_terminal = false;   // they are those of one
+  bool group_is_over = false;  // nothing of its process group was left
+  InputPipe::Rest input = {};
+  std::vector<int> signals = {};  // not yet sent
   std::array<std::uint64_t, 2> handed_on = {0, 0};
   std::optional<std::uint64_t> timeout_due_ms = {};
   std::uint64_t last_output_ms = 0;
+  std::optional<Reason> ending = {};  // why it is being ended, or has been
+  Termination::Image termination = {};
+  std::optional<ChildEnd> end = {};  // it has been reaped, and since then:
+  std::optional<std::uint64_t> lingers_since_ms = {};
+  std::uint64_t read_since_exit = 0;
+  std::array<std::uint64_t, 2> handed_on_before_exit = {0, 0};
 };
 
 enum class JobState { waiting, starting, running, lingering, finished, over };
@@ -117,11 +129,16 @@ class Job final : private ChildEvents {
 
   void start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes = {});
 
-  // Whether it can go on elsewhere now: it runs, nothing is said to its processes at this moment, and its output is handed
-  // on. running() is what goes on there.
+  // What one that waits has to be told again elsewhere, before start() there.
+  SaidAhead said_ahead() const;
+  void hear(const SaidAhead& said);
+
+  // Whether it can go on elsewhere now: it runs the program that it was started for, and its output is handed on.
+  // running() is what goes on there.
   bool can_move() const;
   RunningJob running() const;
-  // Instead of start(), there. The listener is told nothing of the start. REQUIRES: spawner.can_adopt().
+  // Instead of start(), there. The listener is told nothing of the start, and of its end in a later turn. REQUIRES:
+  // spawner.can_adopt().
   void take_over(Spawner& spawner, RunningJob running);
 
   // TERM to it, KILL after `grace_ms`; `reason` is what the result will say. The first reason counts.
@@ -132,10 +149,12 @@ class Job final : private ChildEvents {
   // command runs. Of those that wait the same one is sent once.
   void signal(int number);
   InputPipe& input() { return input_; }
+  const InputPipe& input() const { return input_; }
   void resume_output(StdStream stream);  // there is room again
   // Of no use to anybody: its writers get SIGPIPE. Of a terminal that is a hang-up: its command gets SIGHUP.
   void stop_output(StdStream stream);
-  void resize(PtySize size);  // of its terminal, if it has one
+  void resize(PtySize size);                                    // of its terminal, if it has one
+  const std::optional<PtySize>& size() const { return size_; }  // where it was changed
   void forget_listener();
 
   // REQUIRES: job_finished() was called; once. From then on the Job keeps no output.
@@ -163,11 +182,15 @@ class Job final : private ChildEvents {
   static Part part_of(StdStream stream) { return stream == StdStream::out ? kStdout : kStderr; }
   void open_streams(const ChildStreams& streams);
   void open_output(StdStream stream, int fd);
+  void take_over_streams(const RunningJob& running);
   void hang_up();
   void on_output(std::size_t bytes);
   void on_log_progress();
   void on_quota_exceeded();
   void on_linger();
+
+  void leader_has_gone(const ChildEnd& end);
+  void enter_lingering();
 
   bool has_to_wait(int number) const;
   void send_signals();

@@ -32,6 +32,10 @@ JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, Jo
 std::optional<JobId> JobTable::submit(ConnectionId client, JobRequest request, JobListener* listener) {
   const std::size_t free_slots = limits_.max_running - std::min(limits_.max_running, running());
   if (queue_.size() >= limits_.max_queued + free_slots) return std::nullopt;
+  return enqueue(client, std::move(request), listener);
+}
+
+JobId JobTable::enqueue(ConnectionId client, JobRequest request, JobListener* listener) {
   const JobId id = ++last_id_;
   JobSink& sink = *this;
   request.terms.max_output_bytes = limits_.max_output_bytes;
@@ -176,6 +180,14 @@ JobId JobTable::take_over(ConnectionId client, JobTerms terms, RunningJob runnin
   Job& taken = *job;
   jobs_.emplace(id, Entry{std::move(job), std::move(spent), by_client_.emplace(client, id).first});
   taken.take_over(spawner_, std::move(running));
+  return id;
+}
+
+// It has its place in the queue, however long that may be here.
+JobId JobTable::take_over(ConnectionId client, JobRequest request, const SaidAhead& said,
+                          JobListener* listener) {
+  const JobId id = enqueue(client, std::move(request), listener);
+  find(id)->hear(said);
   return id;
 }
 

@@ -77,6 +77,7 @@ class JobTable final : private JobSink {
   void go_on_behind(JobId last_id) { last_id_ = last_id; }
   JobId last_id() const { return last_id_; }
   JobId take_over(ConnectionId client, JobTerms terms, RunningJob running, JobListener* listener);
+  JobId take_over(ConnectionId client, JobRequest request, const SaidAhead& said, JobListener* listener);
   // For a table that does so. What one that waits is to do; null for one that has been started.
   const JobRequest* waiting_request(JobId id) const;
   std::vector<RunningJob> leftovers() const;
@@ -102,6 +103,7 @@ class JobTable final : private JobSink {
     OfClients::iterator of_client;
   };
 
+  JobId enqueue(ConnectionId client, JobRequest request, JobListener* listener);
   void start(JobId id);
   void give_terminal(const PtyWish& wish);
   void start_waiting();

@@ -62,15 +62,15 @@ KeptJob::KeptJob(const Ground& ground, Order order, HandedJob handed)
       input_ended_by_client_(handed.input_ended_by_client),
       request_memory_(ground.requests),
       input_memory_(ground.inputs) {
-  if (handed.running) pid_ = handed.running->pid;
+  request_memory_.extend(static_cast<std::size_t>(handed.request_memory));  // it had been granted
+  pid_ = handed.pid;
   if (handed.exit) outcome_ = std::move(*handed.exit);
   if (handed.error) outcome_ = std::move(*handed.error);
 }
 
 bool KeptJob::submit(ConnectionId owner, JobRequest request, MemoryLease request_memory) {
   if (order_.takes_stdin && !input_memory_.extend(kStdinWindowBytes)) return false;
-  request.terms.mark = ground_.jobs.next_mark();
-  request.terms.wants_cgroup = true;
+  dress(request);
   const auto job = ground_.jobs.submit(owner, std::move(request), this);
   if (job) {
     job_ = *job;
@@ -79,18 +79,21 @@ bool KeptJob::submit(ConnectionId owner, JobRequest request, MemoryLease request
   return job.has_value();
 }
 
+// So that its end reaches all of it.
+void KeptJob::dress(JobRequest& request) const {
+  request.terms.mark = ground_.jobs.next_mark();
+  request.terms.wants_cgroup = true;
+}
+
 void KeptJob::go_on(ConnectionId owner, JobTerms terms, RunningJob running) {
   if (order_.takes_stdin) input_memory_.extend(kStdinWindowBytes);  // it had been granted
   job_ = ground_.jobs.take_over(owner, std::move(terms), std::move(running), this);
 }
 
-// What had come ahead of its start is not yet in a pipe.
-bool KeptJob::wait_on(ConnectionId owner, JobRequest request, std::string_view input, bool is_at_end) {
-  if (!submit(owner, std::move(request), MemoryLease(ground_.requests))) return false;
-  InputPipe& pipe = ground_.jobs.find(job_)->input();
-  pipe.write(input);
-  if (is_at_end) pipe.end();
-  return true;
+void KeptJob::go_on(ConnectionId owner, JobRequest request, const SaidAhead& said) {
+  if (order_.takes_stdin) input_memory_.extend(kStdinWindowBytes);
+  dress(request);
+  job_ = ground_.jobs.take_over(owner, std::move(request), said, this);
 }
 
 bool KeptJob::can_move() const {
@@ -112,6 +115,7 @@ HandedJob KeptJob::handed() const {
   handed.command = order_.command;
   handed.who = order_.who;
   handed.asked_ms = since_ms_;
+  handed.pid = pid_;
   handed.output = {out_.image(), err_.image()};
   handed.input_off = input_off_;
   handed.input_allowed = input_allowed_;
@@ -120,19 +124,24 @@ HandedJob KeptJob::handed() const {
   handed.input_ended_by_client = input_ended_by_client_;
   if (const auto* exit = std::get_if<Exit>(&outcome_)) handed.exit = *exit;
   if (const auto* error = std::get_if<ErrorReply>(&outcome_)) handed.error = *error;
-  if (Job* job = ground_.jobs.find(job_)) hand_over(*job, handed);
+  if (const Job* job = ground_.jobs.find(job_)) hand_over(*job, handed);
   return handed;
 }
 
-void KeptJob::hand_over(Job& job, HandedJob& handed) const {
+void KeptJob::hand_over(const Job& job, HandedJob& handed) const {
+  handed.owner = job.client();
+  handed.request_memory = request_memory_.held();
   add_terms(job.terms(), handed.start);
   handed.mark = job.terms().mark;
-  if (const JobRequest* request = ground_.jobs.waiting_request(job_))
-    add_request(*request, handed.start, handed.words);
-  else
-    handed.running = job.running();
   handed.input_owed += job.input().untold();
-  if (!handed.running) handed.early_input = job.input().unsent();
+  const JobRequest* request = ground_.jobs.waiting_request(job_);
+  if (request == nullptr) {
+    handed.running = job.running();
+    return;
+  }
+  add_request(*request, handed.start, handed.words);
+  if (handed.start.pty) handed.start.pty->size = job.size().value_or(handed.start.pty->size);
+  handed.said = job.said_ahead();
 }
 
 // --- what becomes of it ---

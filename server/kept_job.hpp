@@ -65,8 +65,8 @@ class KeptJob final : private JobListener {
 
   // REQUIRES: `ground` outlives it, and so do its followers unless they leave. It must not die before its job is finished
   // or abandoned.
-  // `handed` is its beginning(), and submit() follows; or what another program had of it, and then wait_on(), go_on() or
-  // nothing, as it waits, runs, or is over.
+  // `handed` is its beginning(), and submit() follows; or what another program had of it, and then go_on() or nothing
+  // follows, as it waits or runs, or is over.
   KeptJob(const Ground& ground, Order order, HandedJob handed);
   static HandedJob beginning(const Ground& ground, const Order& order);
   KeptJob(const KeptJob&) = delete;
@@ -77,7 +77,7 @@ class KeptJob final : private JobListener {
   void finish(JobResult result);
   // Instead of submit(), for one that another program had; once.
   void go_on(ConnectionId owner, JobTerms terms, RunningJob running);
-  bool wait_on(ConnectionId owner, JobRequest request, std::string_view input, bool is_at_end);
+  void go_on(ConnectionId owner, JobRequest request, const SaidAhead& said);
 
   // Whether it can go on in another program now, and as what.
   bool can_move() const;
@@ -125,7 +125,8 @@ class KeptJob final : private JobListener {
   void input_taken(JobId id, std::size_t bytes) override;
   void input_closed(JobId id) override;
 
-  void hand_over(Job& job, HandedJob& handed) const;
+  void dress(JobRequest& request) const;
+  void hand_over(const Job& job, HandedJob& handed) const;
   template <class Tell> void tell_followers(Tell tell);
   void resume(StdStream stream);
   void watch_followers();

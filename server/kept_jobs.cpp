@@ -62,6 +62,7 @@ void KeptJobs::hand_over(Handover& handover) const {
   handover.gone.assign(gone_in_order_.begin(), gone_in_order_.end());
   for (const auto& [age, entry] : by_age_) {
     handover.jobs.push_back(entry.job->handed());
+    handover.jobs.back().owner &= ~kFirstOwner;
     handover.jobs.back().expires_ms = entry.due_ms;
   }
 }
@@ -84,10 +85,11 @@ void KeptJobs::take_over(HandedJob handed) {
   JobRequest request = request_for(start, std::move(handed.words));
   request.terms.mark = handed.mark;
   auto running = handed.running;
-  const std::string input = handed.early_input;
-  const bool is_at_end = handed.input_ended_by_client;
+  const SaidAhead said = std::move(handed.said);
   const std::uint64_t due_ms = handed.expires_ms;
   const std::uint64_t age = ++last_age_;
+  // As a client of the queue it stays whoever it was.
+  const ConnectionId owner = kFirstOwner | (handed.owner != 0 ? handed.owner : age);
   auto job = std::make_shared<KeptJob>(ground_, std::move(order), std::move(handed));
   by_id_.emplace(job->order().id, age);
   by_age_.emplace(age, Entry{job, due_ms});
@@ -95,11 +97,10 @@ void KeptJobs::take_over(HandedJob handed) {
     by_due_.emplace(due_ms, age);
     return;
   }
-  const ConnectionId owner = kFirstOwner | age;  // nobody's that is there
   if (running)
     job->go_on(owner, std::move(request.terms), std::move(*running));
-  else if (!job->wait_on(owner, std::move(request), input, is_at_end))
-    return remove(age);  // it never ran: that may be tried again
+  else
+    job->go_on(owner, std::move(request), said);
   unfinished_.emplace(job->job(), age);
 }
 

@@ -138,11 +138,13 @@ Status Server::start() {
 void Server::take_over() {
   last_id_ = handed_->last_connection;
   hello_.upgrades = handed_->upgrades;
+  hello_.failed_upgrades = handed_->failed_upgrades;
   jobs_.go_on_behind(handed_->last_job);
   kept_.take_over(*handed_);
-  JobTerms streamed;
-  streamed.form = ReplyForm::stream;
-  for (RunningJob& leftover : handed_->leftovers) jobs_.take_over(0, streamed, std::move(leftover), nullptr);
+  JobTerms of_nobody;
+  of_nobody.form = ReplyForm::stream;
+  of_nobody.linger = Linger::now;  // so that it takes no command's place
+  for (RunningJob& leftover : handed_->leftovers) jobs_.take_over(0, of_nobody, std::move(leftover), nullptr);
   log::info("upgraded").add("pid", getpid()).add("commands", static_cast<std::int64_t>(kept_.size()));
 }
 
@@ -175,6 +177,7 @@ Handover Server::handover() const {
   handover.last_job = jobs_.last_id();
   handover.last_connection = last_id_;
   handover.upgrades = hello_.upgrades + 1;
+  handover.failed_upgrades = hello_.failed_upgrades;
   for (const Descriptor& silent : silent_) handover.silent.push_back(silent.get());
   handover.arena = arena_.fd();
   for (const auto& listener : listeners_)

@@ -24,6 +24,22 @@ void Termination::begin(unsigned grace_ms) {
   start_timer(grace_ms);
 }
 
+Termination::Image Termination::image() const {
+  Image image{has_begun_, kills_, {}, survivors_};
+  if (timer_) image.kill_due_ms = kill_due_ms_;
+  return image;
+}
+
+void Termination::go_on(const Image& image) {
+  has_begun_ = image.has_begun;
+  kills_ = image.kills;
+  survivors_ = image.survivors;
+  if (!image.kill_due_ms) return;
+  kill_due_ms_ = *image.kill_due_ms;
+  const bool may_be_over = tree_.group().leader_is_reaped();
+  start_timer(may_be_over ? 0 : kill_due_ms_ - std::min(kill_due_ms_, uv_now(loop_)));
+}
+
 void Termination::child_started() {
   if (has_begun_) signal(is_under_way() ? SIGTERM : SIGKILL);
 }

@@ -19,6 +19,13 @@ namespace runwire {
 class Termination {
  public:
   enum class Reach { group, all };
+  // How far it has come, for another one to go on from. Times are uv_hrtime() in ms.
+  struct Image {
+    bool has_begun = false;
+    int kills = 0;
+    std::optional<std::uint64_t> kill_due_ms = {};  // while it is under way
+    std::optional<std::int64_t> survivors = {};
+  };
 
   // `on_over` is called, once, when is_under_way() has become false again; perhaps within look(). REQUIRES: `tree` and
   // `processes` outlive the Termination.
@@ -29,7 +36,9 @@ class Termination {
 
   // TERM at once, KILL after `grace_ms`. Of several calls the earliest KILL counts.
   void begin(unsigned grace_ms);
-  void child_started();  // it was told to end before there was anybody to tell
+  Image image() const;
+  void go_on(const Image& image);  // instead of begin(), in a program that has taken another one's place
+  void child_started();            // it was told to end before there was anybody to tell
 
   bool is_under_way() const { return timer_ != nullptr; }
   bool is_over() const { return has_begun_ && !is_under_way(); }

@@ -244,3 +244,51 @@ TEST_CASE_FIXTURE(LoopFixture,
     CHECK(taken == typed.size());
   }
 }
+
+TEST_CASE_FIXTURE(LoopFixture,
+                  "input pipe: at a terminal another one goes on within a line, and with an end half typed") {
+  struct Case {
+    InputPipe::Rest rest;
+    std::string typed;  // before
+    std::string read_as;
+  };
+  const InputPipe::Rest within{"", true, true}, behind{"", true, false};
+  const InputPipe::Rest untyped{"a part", true, true}, typed_once{"\4", true, true, true};
+  for (const Case& each : {Case{within, "a part", "a part"}, Case{behind, "a line\n", "a line\n"},
+                           Case{untyped, "", "a part"}, Case{typed_once, "a part\4", "a part"}}) {
+    CAPTURE(each.typed);
+    Pty pty;
+    REQUIRE(pty.open({}) == 0);
+    const Descriptor output(dup(pty.master.get()));
+    REQUIRE(write(output.get(), each.typed.data(), each.typed.size()) ==
+            static_cast<ssize_t>(each.typed.size()));
+    InputPipe input(loop(), {[](std::size_t) {}, [] {}});
+    input.go_on(each.rest);
+    input.open(pty.master.release(), true);
+    run_turns();
+    fcntl(pty.slave.get(), F_SETFL, O_RDWR | O_NONBLOCK);
+    std::string received;
+    char bytes[64];
+    ssize_t count = 0;
+    while ((count = read(pty.slave.get(), bytes, sizeof bytes)) > 0)
+      received.append(bytes, static_cast<std::size_t>(count));
+    CHECK(count == 0);
+    CHECK(received == each.read_as);
+    CHECK(read(pty.slave.get(), bytes, sizeof bytes) == -1);  // one end, not two
+  }
+}
+
+TEST_CASE_FIXTURE(LoopFixture,
+                  "input pipe: what is left says whether a line is open, also when all is typed") {
+  Pty pty;
+  REQUIRE(pty.open({}) == 0);
+  InputPipe input(loop(), {[](std::size_t) {}, [] {}});
+  input.open(pty.master.release(), true);
+  input.write("a line\n");
+  CHECK_FALSE(input.rest().is_within_a_line);
+  input.write("a part");
+  CHECK(input.rest().bytes.empty());
+  CHECK(input.rest().is_within_a_line);
+  CHECK_FALSE(input.rest().is_at_end);
+  CHECK_FALSE(input.rest().tells_end);
+}

@@ -54,7 +54,7 @@ int echo_and_say_bye() {
 
 TEST_CASE_FIXTURE(MovedFixture, "job, moved: its input, output and status go on where they were") {
   RunningJob running = child_of_before(echo_and_say_bye);
-  running.input = "left over ";
+  running.input.bytes = "left over ";
   running.handed_on = {100, 10};
   Job& moved = take_over(std::move(running));
   moved.input().write("and new");
@@ -71,7 +71,7 @@ TEST_CASE_FIXTURE(MovedFixture, "job, moved: its input, output and status go on 
 
 TEST_CASE_FIXTURE(MovedFixture, "job, moved: an end of input that was under way is not lost") {
   RunningJob running = child_of_before(echo_and_say_bye);
-  running.input_is_at_end = true;
+  running.input.is_at_end = true;
   take_over(std::move(running));
   CHECK(finish().status == ExitStatus::exited(7));
 }
@@ -109,22 +109,139 @@ TEST_CASE_FIXTURE(JobFixture,
   CHECK(running.streams.in >= 0);
   CHECK(running.streams.out >= 0);
   CHECK(running.streams.err >= 0);
-  CHECK(running.input.size() + follower.taken == 300000);
-  CHECK(running.input.size() >= 300000 - 65536);
-  CHECK(running.input_is_at_end);
+  CHECK(running.input.bytes.size() + follower.taken == 300000);
+  CHECK(running.input.bytes.size() >= 300000 - 65536);
+  CHECK(running.input.is_at_end);
   moving.kill_now(Reason::cancelled);
   finish();
 }
 
 TEST_CASE_FIXTURE(JobFixture,
-                  "job, moved: one that is being ended stays, and so does one whose reply is whole") {
+                  "job, moved: one that is being ended goes on so; one whose reply is whole stays") {
   Job& ended = start_stream(spec("trap '' TERM; echo ready; while :; do sleep 1000; done"));
   REQUIRE(run_until([&] { return !follower.out.empty(); }));
-  CHECK(ended.can_move());
-  ended.end(Reason::cancelled, 1);
-  CHECK_FALSE(ended.can_move());
+  ended.end(Reason::cancelled, 100);
+  REQUIRE(ended.can_move());
+  const RunningJob running = ended.running();
+  CHECK(running.ending == Reason::cancelled);
+  CHECK(running.termination.has_begun);
+  CHECK(running.termination.kill_due_ms.value_or(0) >= uv_now(loop()));
   finish();
   CHECK_FALSE(start("sleep 1000").can_move());
   job->kill_now(Reason::cancelled);
+  finish();
+}
+
+TEST_CASE_FIXTURE(MovedFixture,
+                  "job, moved: one that was told to end has the rest of its grace, and the reason") {
+  RunningJob running = child_of_before([] {
+    std::signal(SIGTERM, SIG_IGN);
+    return live();
+  });
+  running.ending = Reason::timeout;
+  running.timeout_due_ms = uv_now(loop()) - 1;  // that was why; it does not come again
+  running.termination = {true, 0, uv_now(loop()) + 20};
+  JobTerms terms;
+  terms.timeout_ms = 1000;
+  take_over(std::move(running), terms);
+  CHECK(job->has_kill_due());
+  const ReplyHeader& header = finish();
+  CHECK(header.status == ExitStatus::killed(SIGKILL));
+  CHECK(header.reason == Reason::timeout);
+}
+
+TEST_CASE_FIXTURE(MovedFixture,
+                  "job, moved: what was left of one that could not be ended is told at its end") {
+  RunningJob running = child_of_before(live);
+  running.ending = Reason::cancelled;
+  running.termination = {true, 25, {}, 2};
+  running.timeout_due_ms = uv_now(loop());  // of no meaning any more
+  JobTerms terms;
+  terms.timeout_ms = 1000;
+  take_over(std::move(running), terms);
+  run_turns();
+  CHECK_FALSE(job->has_kill_due());
+  REQUIRE(kill(job->running().pid, SIGKILL) == 0);
+  CHECK(finish().reason == Reason::cancelled);
+  CHECK(result->survivors == 2);
+}
+
+TEST_CASE_FIXTURE(MovedFixture, "job, moved: one of which nothing is left by now is over in a later turn") {
+  RunningJob running;
+  running.pid = 1 << 30;  // nobody
+  running.ending = Reason::cancelled;
+  running.termination = {true, 0, uv_now(loop()) + 1000000};
+  running.end = ChildEnd(ExitStatus::killed(SIGTERM));
+  JobTerms terms;
+  terms.mark = "RUNWIRE_JOB=unit-moved";
+  take_over(std::move(running), terms);
+  CHECK_FALSE(result.has_value());
+  CHECK(finish().reason == Reason::cancelled);
+  CHECK(result->survivors == 0);
+}
+
+TEST_CASE_FIXTURE(MovedFixture, "job, moved: a signal that had to wait is sent") {
+  RunningJob running = child_of_before(live);
+  running.signals = {SIGUSR1};
+  take_over(std::move(running));
+  CHECK(finish().status == ExitStatus::killed(SIGUSR1));
+}
+
+TEST_CASE_FIXTURE(MovedFixture, "job, moved: what comes for a command that reads no more is not kept") {
+  RunningJob running = child_of_before(live);
+  close(std::exchange(running.streams.in, -1));
+  Job& moved = take_over(std::move(running));
+  moved.input().write("lost");
+  CHECK(moved.input().rest().bytes.empty());
+  moved.kill_now(Reason::cancelled);
+  finish();
+}
+
+// However often it moves, a background process holds it up no longer than that.
+TEST_CASE_FIXTURE(MovedFixture, "job, moved: of the time that a reaped one lingers only the rest is left") {
+  Pipe held;
+  REQUIRE(held.open_from_child() == 0);
+  RunningJob running;
+  running.pid = 1 << 30;  // nobody
+  running.streams.out = held.read_end.release();
+  running.end = ChildEnd(ExitStatus::exited(0));
+  running.lingers_since_ms = uv_now(loop()) - kLingerCapMs;
+  running.read_since_exit = 1;
+  take_over(std::move(running));
+  run_turns(3);
+  REQUIRE(result.has_value());
+  CHECK(result->header.cut);
+  held.write_end = Descriptor();
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(PuppetFixture,
+                  "job, moved: what was said to one that waits is told, and heard by another") {
+  Job& waits = make({}, &follower);
+  waits.input().write("ahead");
+  waits.input().end();
+  waits.signal(SIGTERM);
+  waits.signal(SIGSTOP);
+  waits.stop_output(StdStream::err);
+  const SaidAhead said = waits.said_ahead();
+  CHECK(said.input.bytes == "ahead");
+  CHECK(said.input.is_at_end);
+  CHECK(said.signals == std::vector<int>{SIGTERM, SIGSTOP});
+  CHECK(said.stops == std::array<bool, 2>{false, true});
+  JobTerms terms;
+  terms.form = ReplyForm::stream;
+  Job& next = make(terms, &follower);
+  next.hear(said);
+  CHECK(next.said_ahead().signals == said.signals);
+  SpawnSpec reads = spec("reads");
+  reads.takes_stdin = true;
+  next.start(*spawner, reads);
+  PuppetSpawner::Puppet& puppet = spawner->last();
+  REQUIRE(run_until([&] { return puppet.read_input(), puppet.input_ended; }));
+  CHECK(puppet.input == "ahead");
+  CHECK(is_hung_up(puppet.ends[1]) == false);
+  std::signal(SIGPIPE, SIG_IGN);
+  CHECK(write(puppet.ends[1], "x", 1) == -1);  // nobody reads there
+  puppet.leave(0);
   finish();
 }
