@@ -93,6 +93,10 @@ void Connection::wind_up(WindUp why) {
     plain_.wind_up(why);
 }
 
+void Connection::say_farewell(WindUp why) {
+  if (state_ == State::open && frames_) frames_->say_farewell(why);
+}
+
 void Connection::command_finished(JobId id, JobResult result) {
   if (frames_)
     frames_->command_finished(id, std::move(result));
@@ -271,9 +275,9 @@ void Connection::say_goodbye() {
   set_alarm(Alarm::finish, kFinishMs);
 }
 
-Descriptor Connection::take_descriptor() {
-  Descriptor taken(fcntl(descriptor_of(stream_), F_DUPFD_CLOEXEC, 0));
-  close();
+Result<Descriptor> Connection::take_descriptor() {
+  auto taken = copy_of(descriptor_of(stream_), "a connection");
+  if (taken) close();
   return taken;
 }
 

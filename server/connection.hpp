@@ -62,10 +62,12 @@ class Connection final : private ByteChannel {
   void command_finished(JobId id, JobResult result);
   void wind_up(WindUp why = WindUp::shutdown);
   void close() { enter(State::closed); }
+  // The last word before close(), in a session; as long as it can be said.
+  void say_farewell(WindUp why);
   // The peer has said nothing, so that somebody else may go on with it: the descriptor is the caller's, and this one
-  // closes.
+  // closes. ERRORS: there is none left for that; this one stays.
   bool is_silent() const { return state_ == State::open && !has_spoken_ && !eof_; }
-  Descriptor take_descriptor();
+  Result<Descriptor> take_descriptor();
   ConnectionId id() const { return id_; }
 
  private:

@@ -1,11 +1,17 @@
 // Ownership of plain descriptors, for the few places where libuv does not own them.
 #pragma once
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 #include <uv.h>
 
+#include <cerrno>
+#include <cstring>
+#include <string>
 #include <utility>
+
+#include "proto/result.hpp"
 
 namespace runwire {
 
@@ -27,6 +33,14 @@ class Descriptor {
  private:
   int fd_;
 };
+
+// Another number for `fd`, which is `what`. ERRORS: there is none left.
+inline Result<Descriptor> copy_of(int fd, const std::string& what) {
+  Descriptor copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (copy.get() >= 0) return copy;
+  return Error{Errc::io, "cannot keep " + what + " open: " + std::strerror(errno) +
+                             "; let runwired have more open files (ulimit -n)"};
+}
 
 // Whether read(2) would find bytes in it at this moment.
 inline bool has_bytes_waiting(int fd) {

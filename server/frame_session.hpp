@@ -51,6 +51,8 @@ class FrameSession final {
   void next_turn() { frames_this_turn_ = 0; }
   // Starts no more commands; when the last one has ended the conversation does.
   void wind_up(WindUp why = WindUp::shutdown);
+  // Ends it now, with the commands that are its own.
+  void say_farewell(WindUp why) { fail(farewell_of(why)); }
 
  private:
   enum class State { preface, hello, open, over };

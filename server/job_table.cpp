@@ -31,7 +31,7 @@ JobTable::JobTable(OutputStore& store, Spawner& spawner, JobClients& clients, Jo
 
 std::optional<JobId> JobTable::submit(ConnectionId client, JobRequest request, JobListener* listener) {
   const std::size_t free_slots = limits_.max_running - std::min(limits_.max_running, running());
-  if (queue_.size() >= limits_.max_queued + free_slots) return std::nullopt;
+  if (queued() >= limits_.max_queued + free_slots) return std::nullopt;
   return enqueue(client, std::move(request), listener);
 }
 
@@ -42,7 +42,7 @@ JobId JobTable::enqueue(ConnectionId client, JobRequest request, JobListener* li
   auto job = std::make_unique<Job>(id, client, Job::Shared{store_, processes_, sink, cgroups_}, request.terms,
                                    listener);
   jobs_.emplace(id, Entry{std::move(job), std::move(request), by_client_.emplace(client, id).first});
-  queue_.push(client, id);
+  queue_of(client).push(client, id);
   dispatch_.arm();
   return id;
 }
@@ -128,7 +128,7 @@ void JobTable::cancel(JobId id) {
   if (job == nullptr) return;
   if (job->state() != JobState::waiting) return job->end(Reason::cancelled, kKillGraceMs);
   const ConnectionId client = job->client();
-  queue_.remove(client, id);
+  queue_of(client).remove(client, id);
   forget(id);
   JobResult refused;
   refused.header.error =
@@ -138,7 +138,7 @@ void JobTable::cancel(JobId id) {
 }
 
 void JobTable::abandon(ConnectionId client) {
-  queue_.remove(client);
+  queue_of(client).remove(client);
   std::vector<JobId> ids;
   for (auto at = by_client_.lower_bound({client, 0}); at != by_client_.end() && at->first == client; ++at)
     ids.push_back(at->second);
@@ -160,14 +160,35 @@ void JobTable::end_all(Reason reason, unsigned grace_ms) {
     if (job->has_kill_due()) job->end(reason, grace_ms);
 }
 
-void JobTable::drop_queued() {
+void JobTable::drop_queued(const ErrorReply& why) {
   while (!queue_.empty()) {
     JobResult refused;
-    refused.header.error =
-        error_reply(error_name::kShutdown, "runwired is shutting down and did not start this command");
+    refused.header.error = why;
     const auto [client, id] = queue_.pop();
     forget(id);
     clients_.command_finished(client, id, std::move(refused));
+  }
+}
+
+FairQueue<ConnectionId, JobId>& JobTable::queue_of(ConnectionId client) {
+  return held_from_ && client >= *held_from_ ? held_back_ : queue_;
+}
+
+void JobTable::hold_back(ConnectionId bound) {
+  if (std::exchange(held_from_, bound) != bound) share_out(queue_);
+}
+
+void JobTable::let_go() {
+  held_from_.reset();
+  share_out(held_back_);
+  dispatch_.arm();
+}
+
+// Each to the queue that its client's are in, in the order in which they would have been started.
+void JobTable::share_out(FairQueue<ConnectionId, JobId>& queue) {
+  for (auto all = std::exchange(queue, {}); !all.empty();) {
+    const auto [client, id] = all.pop();
+    queue_of(client).push(client, id);
   }
 }
 
@@ -214,11 +235,7 @@ void JobTable::end_all_below(ConnectionId bound, Reason reason, unsigned grace_m
     ids.push_back(at->second);
   for (const JobId id : ids) {
     Job* job = find(id);
-    if (job == nullptr) continue;
-    if (job->state() == JobState::waiting)
-      cancel(id);
-    else
-      job->end(reason, grace_ms);
+    if (job != nullptr && job->state() != JobState::waiting) job->end(reason, grace_ms);
   }
 }
 

@@ -71,7 +71,11 @@ class JobTable final : private JobSink {
   void abandon(ConnectionId client);
 
   void end_all(Reason reason, unsigned grace_ms);
-  void drop_queued();
+  void drop_queued(const ErrorReply& why);
+
+  // Starts nothing of the clients from `bound` on; those of others have their turn. Until let_go().
+  void hold_back(ConnectionId bound);
+  void let_go();
 
   // Goes on where another table was: with the numbers behind `last_id`, and with commands that it had running.
   void go_on_behind(JobId last_id) { last_id_ = last_id; }
@@ -87,8 +91,8 @@ class JobTable final : private JobSink {
   bool has_kill_due() const;
 
   bool is_idle() const;
-  std::size_t running() const { return jobs_.size() - queue_.size(); }
-  std::size_t queued() const { return queue_.size(); }
+  std::size_t running() const { return jobs_.size() - queued(); }
+  std::size_t queued() const { return queue_.size() + held_back_.size(); }
 
  private:
   void job_finished(JobId id) override;
@@ -104,6 +108,8 @@ class JobTable final : private JobSink {
   };
 
   JobId enqueue(ConnectionId client, JobRequest request, JobListener* listener);
+  FairQueue<ConnectionId, JobId>& queue_of(ConnectionId client);
+  void share_out(FairQueue<ConnectionId, JobId>& queue);
   void start(JobId id);
   void give_terminal(const PtyWish& wish);
   void start_waiting();
@@ -123,6 +129,8 @@ class JobTable final : private JobSink {
   const CgroupTree* cgroups_;
   JobId last_id_ = 0;
   FairQueue<ConnectionId, JobId> queue_;
+  FairQueue<ConnectionId, JobId> held_back_;         // while some are
+  std::optional<ConnectionId> held_from_;            // those of these clients are
   std::unordered_map<JobId, Entry> jobs_;            // those that wait included
   std::map<JobId, std::unique_ptr<Job>> leftovers_;  // by age: finished, but a pipe is held or a kill is due
   OfClients by_client_;                              // of jobs_

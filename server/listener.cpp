@@ -106,12 +106,18 @@ Result<std::unique_ptr<Listener>> Listener::take_over(uv_loop_t* loop, const Add
   return listener;
 }
 
-void Listener::pause() {
-  paused_ = Descriptor(fcntl(descriptor_of(stream_), F_DUPFD_CLOEXEC, 0));
+Status Listener::pause() {
+  auto copy = copy_of(descriptor_of(stream_), to_string(address_));
+  RUNWIRE_TRY(copy);
+  paused_ = std::move(*copy);
   stream_ = Stream();
+  return Ok{};
 }
 
-Status Listener::resume() { return listen_at(paused_.release()); }
+Status Listener::resume() {
+  if (paused_.get() < 0) return Ok{};
+  return listen_at(paused_.release());
+}
 
 void Listener::on_ready(int status) {
   if (status == 0) return on_connection_(accept());

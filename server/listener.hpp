@@ -33,8 +33,9 @@ class Listener {
                                                      OnConnection on_connection);
 
   // Who comes waits in the kernel from here on, until resume() or for the program that goes on in this one's place.
-  void pause();
-  Status resume();
+  // ERRORS: there is no descriptor left for that; it listens as before.
+  Status pause();
+  Status resume();                                  // where it is paused
   int descriptor() const { return paused_.get(); }  // REQUIRES: it is paused
 
   const Address& address() const { return address_; }  // with the port that was found where 0 was asked for

@@ -161,12 +161,14 @@ Status Server::take_over_listeners() {
 
 Upgrade::Steps Server::upgrade_steps() {
   return {[this] { return handover(); },
-          [this] { gather(); },
-          [this] { return can_move(); },
+          [this] { return gather(); },
+          [this] { return is_ready(); },
           [this] {
+            jobs_.drop_queued(refusal_of(WindUp::upgrade));
             jobs_.end_all_below(KeptJobs::kFirstOwner, Reason::shutdown, kShutdownKillGraceMs);
-            close_connections();
           },
+          [this] { visit_connections([](Connection& each) { each.say_farewell(WindUp::upgrade); }); },
+          [this] { close_connections(); },
           [this] { go_back(); },
           [this] { ++hello_.failed_upgrades; }};
 }
@@ -187,21 +189,39 @@ Handover Server::handover() const {
   return handover;
 }
 
-void Server::gather() {
-  for (const auto& listener : listeners_) listener->pause();
+// What may fail comes first, and changes nothing for anybody.
+Status Server::gather() {
+  for (const auto& listener : listeners_) RUNWIRE_TRY(listener->pause());
   std::vector<Connection*> silent;
   for (const auto& [id, connection] : connections_)
     if (connection->is_silent()) silent.push_back(connection.get());
-  for (Connection* connection : silent) silent_.push_back(connection->take_descriptor());
+  for (Connection* connection : silent) {
+    auto taken = connection->take_descriptor();
+    RUNWIRE_TRY(taken);
+    silent_.push_back(std::move(*taken));
+  }
   wind_up_connections(WindUp::upgrade);
+  return Ok{};
 }
 
-bool Server::can_move() const {
-  return connections_.empty() && !jobs_.has_jobs_below(KeptJobs::kFirstOwner) && !jobs_.has_kill_due() &&
-         kept_.can_move() && arena_.is_idle();
+// Where only kept commands are left there is nothing to wait for but what they do at the moment: nothing new begins.
+bool Server::is_ready() {
+  if (!connections_.empty() || jobs_.has_jobs_below(KeptJobs::kFirstOwner) || jobs_.has_kill_due())
+    return false;
+  hold_still(true);
+  return kept_.can_move() && arena_.is_idle();
+}
+
+void Server::hold_still(bool yes) {
+  arena_.hold_still(yes);
+  if (yes)
+    jobs_.hold_back(KeptJobs::kFirstOwner);
+  else
+    jobs_.let_go();
 }
 
 void Server::go_back() {
+  hold_still(false);
   for (Descriptor& silent : std::exchange(silent_, {})) accept(open_stream(loop_, silent.release()));
   for (const auto& listener : listeners_)
     if (const Status status = listener->resume(); !status)
@@ -309,18 +329,24 @@ void Server::stop() {
 void Server::drain() {
   enter(Phase::draining);
   if (upgrade_) upgrade_->give_up();
+  hold_still(false);
   silent_.clear();
   listeners_.clear();
-  jobs_.drop_queued();
+  jobs_.drop_queued(refusal_of(WindUp::shutdown));
   wind_up_connections(WindUp::shutdown);
   uv_timer_start(patience_.get(), deliver<&Server::on_patience_over>, options_.drain_timeout_ms, 0);
   stop_if_idle();
 }
 
 void Server::wind_up_connections(WindUp why) {
+  visit_connections([why](Connection& each) { each.wind_up(why); });
+}
+
+// Each may close meanwhile, but is not yet freed.
+void Server::visit_connections(const std::function<void(Connection&)>& visit) {
   std::vector<Connection*> open;
   for (const auto& [id, connection] : connections_) open.push_back(connection.get());
-  for (Connection* connection : open) connection->wind_up(why);  // which may close, but not yet free it
+  for (Connection* connection : open) visit(*connection);
 }
 
 void Server::end_jobs(unsigned grace_ms, unsigned patience_ms) {
@@ -341,9 +367,7 @@ void Server::on_patience_over() {
 }
 
 void Server::close_connections() {
-  std::vector<Connection*> open;
-  for (const auto& [id, connection] : connections_) open.push_back(connection.get());
-  for (Connection* connection : open) connection->close();
+  visit_connections([](Connection& each) { each.close(); });
 }
 
 void Server::jobs_are_idle() {

@@ -48,8 +48,9 @@ class Server final : private JobClients {
   void take_over();
   Upgrade::Steps upgrade_steps();
   Handover handover() const;
-  void gather();
-  bool can_move() const;
+  Status gather();
+  void hold_still(bool yes);
+  bool is_ready();
   void go_back();
   void announce() const;
   void watch_signals();
@@ -65,6 +66,7 @@ class Server final : private JobClients {
   void end_jobs(unsigned grace_ms, unsigned patience_ms);
   void on_patience_over();
   void close_connections();
+  void visit_connections(const std::function<void(Connection&)>& visit);
   void stop_if_idle();
   void enter(Phase next);
 

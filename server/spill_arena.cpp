@@ -87,12 +87,20 @@ SpillArena::SpillArena(OutputStore& store, std::uint64_t max_bytes, Descriptor f
     ++ever_used_;
   }
   in_use_ = taken.size();
-  if (!returned_.empty()) punch();
+  punch();
 }
 
 SpillArena::~SpillArena() = default;  // here Request is known
 
-bool SpillArena::can_take() const { return !is_pausing_ && (!free_.empty() || ever_used_ < max_blocks_); }
+bool SpillArena::can_take() const {
+  return !is_held_ && !is_pausing_ && (!free_.empty() || ever_used_ < max_blocks_);
+}
+
+void SpillArena::hold_still(bool yes) {
+  if (std::exchange(is_held_, yes) == yes) return;
+  punch();
+  if (!waiters_.empty()) wake_.arm();
+}
 
 std::optional<SpillArena::Block> SpillArena::take() {
   if (!can_take() || (!file_ && !open_file())) return std::nullopt;
@@ -121,7 +129,7 @@ void SpillArena::fail(std::string why) {
 void SpillArena::give_back(Block block) {
   --in_use_;
   returned_.push_back(block);
-  if (!is_punching_) punch();
+  punch();
 }
 
 SpillArena::Hold SpillArena::hold(Block taken) {
@@ -134,6 +142,7 @@ SpillArena::Hold SpillArena::hold(Block taken) {
 // In the pool, for a busy disk lets us wait; all that have come together in one go. Until that is done they are nobody's,
 // or what a new owner writes would go, too.
 void SpillArena::punch() {
+  if (returned_.empty() || is_punching_ || is_held_) return;
   is_punching_ = true;
   auto request = std::make_unique<Punch>();
   request->work.data = request.get();
@@ -148,7 +157,7 @@ void SpillArena::punch() {
 void SpillArena::on_punched(const std::vector<Block>& blocks) {
   is_punching_ = false;
   free_.insert(free_.end(), blocks.begin(), blocks.end());
-  if (!returned_.empty()) punch();
+  punch();
   if (!waiters_.empty()) wake_.arm();
 }
 

@@ -39,7 +39,8 @@ class SpillArena {
   SpillArena(const SpillArena&) = delete;
   SpillArena& operator=(const SpillArena&) = delete;
 
-  // None while all are in use, and for a while after the file could not be made or written: failure() says why.
+  // None while all are in use or the arena is held still, and for a while after the file could not be made or written:
+  // failure() says why.
   std::optional<Block> take();
   void give_back(Block block);  // its place on disk is given back, too, where the file system can do that
   Hold hold(Block taken);
@@ -53,6 +54,10 @@ class SpillArena {
   // waiter lacks may have come; once. `waiter` names it for forget(), and waits once at most.
   void wait_for_block(const void* waiter, std::function<void()> retry);
   void forget(const void* waiter);
+
+  // Then nothing new begins that changes the file: what has been taken is still written, and is_idle() once that is done,
+  // and for good. Who wants a block waits for it until the arena is let go.
+  void hold_still(bool yes);
 
   const std::string& failure() const { return failure_; }  // of the last try, with what to do, or empty
   std::uint64_t bytes_in_use() const { return in_use_ * kBlockBytes; }
@@ -82,6 +87,7 @@ class SpillArena {
   const std::uint64_t max_blocks_;
   std::shared_ptr<Descriptor> file_;  // requests hold it, too
   std::string failure_;
+  bool is_held_ = false;
   bool is_pausing_ = false;
   Handle<uv_timer_t> pause_;
 

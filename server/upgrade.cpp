@@ -12,7 +12,11 @@ namespace {
 
 constexpr std::string_view kStateNames[] = {"idle", "rehearsing", "gathering"};
 constexpr std::uint64_t kLookMs = 5;  // nobody tells when a child is born, or a block on disk
-constexpr std::uint64_t kHurryMs = kShutdownKillGraceMs + 2000;
+// Behind the time that commands have: until what is ended must be over, so that who waits for it can be told of it; until
+// he must have read that; until what is still there never goes.
+constexpr std::uint64_t kFarewellMs = kShutdownKillGraceMs + 500;
+constexpr std::uint64_t kCutOffMs = kFarewellMs + 1000;
+constexpr std::uint64_t kInVainMs = kCutOffMs + 2000;
 
 }  // namespace
 
@@ -49,19 +53,14 @@ void Upgrade::rehearsed(const Status& outcome) {
   if (state_ != State::rehearsing) return;
   if (!outcome) return fail(successor_.program() + " cannot take over: " + outcome.error().message);
   enter(State::gathering);
-  has_hurried_ = false;
+  pressure_ = Pressure::none;
   gathers_since_ms_ = uv_now(loop_);
-  steps_.gather();
+  if (const Status gathered = steps_.gather(); !gathered) return fail(gathered.error().message);
   uv_timer_start(timer_.get(), deliver<&Upgrade::look>, 0, kLookMs);
 }
 
 void Upgrade::look() {
-  const std::uint64_t waited = uv_now(loop_) - gathers_since_ms_;
-  if (!steps_.is_ready()) {
-    if (waited > patience_ms_ && !std::exchange(has_hurried_, true)) steps_.hurry();
-    if (waited > patience_ms_ + kHurryMs) fail("something could not be brought to its end");
-    return;
-  }
+  if (!steps_.is_ready()) return press(uv_now(loop_) - gathers_since_ms_);
   // Those that have come are heard before the next look, and those that come later by the next program.
   if (!std::exchange(holds_signals_, true)) return hold_signals(true);
   const Handover handover = steps_.handover();
@@ -70,6 +69,20 @@ void Upgrade::look() {
       .add("commands", static_cast<std::int64_t>(handover.jobs.size()));
   const Status outcome = successor_.take_place(to_image(handover), descriptors_of(handover));
   fail(outcome.error().message);  // else nobody is here any more
+}
+
+void Upgrade::press(std::uint64_t waited) {
+  if (waited <= patience_ms_) return;
+  const std::uint64_t beyond = waited - patience_ms_;
+  const auto is_due = [&](Pressure step, std::uint64_t after_ms) {
+    if (pressure_ >= step || beyond < after_ms) return false;
+    pressure_ = step;
+    return true;
+  };
+  if (is_due(Pressure::hurried, 0)) steps_.hurry();
+  if (is_due(Pressure::told, kFarewellMs)) steps_.farewell();
+  if (is_due(Pressure::cut_off, kCutOffMs)) steps_.cut_off();
+  if (beyond > kInVainMs) fail("something could not be brought to its end");
 }
 
 void Upgrade::fail(const std::string& why) {

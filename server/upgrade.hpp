@@ -18,10 +18,12 @@ class Upgrade {
   // What the daemon does for it.
   struct Steps {
     std::function<Handover()> handover;
-    std::function<void()> gather;    // nothing new begins: who comes waits, who is there is sent away
+    std::function<Status()> gather;  // nothing new begins: who comes waits, who is there is sent away
     std::function<bool()> is_ready;  // all that is left can go along
-    std::function<void()> hurry;     // what can't has had its time
-    std::function<void()> go_back;   // after gather(): it was in vain
+    std::function<void()> hurry;     // what can't has had its time, and is ended
+    std::function<void()> farewell;  // who is still there is told that he has to go ...
+    std::function<void()> cut_off;   // ... and has to
+    std::function<void()> go_back;   // after gather(), also where that has failed: it was in vain
     std::function<void()> failed;    // whenever it was
   };
 
@@ -35,10 +37,13 @@ class Upgrade {
 
  private:
   enum class State { idle, rehearsing, gathering };
+  // What was done with those that can't go along.
+  enum class Pressure { none, hurried, told, cut_off };
 
   Handover sample() const;
   void rehearsed(const Status& outcome);
   void look();
+  void press(std::uint64_t waited);
   void fail(const std::string& why);
   void enter(State next);
 
@@ -48,7 +53,7 @@ class Upgrade {
   const std::uint64_t patience_ms_;
   const Steps steps_;
   State state_ = State::idle;
-  bool has_hurried_ = false;
+  Pressure pressure_ = Pressure::none;
   bool holds_signals_ = false;
   std::uint64_t gathers_since_ms_ = 0;  // loop time
   Handle<uv_timer_t> timer_;

@@ -1,5 +1,6 @@
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 #include "proto/limits.hpp"
 #include "server/connection.hpp"
@@ -297,6 +298,24 @@ TEST_CASE_FIXTURE(ConnectionFixture, "connection: wind up lets go of an idle cli
   REQUIRE(run_until([&] { return client->has_ended(); }));
   client->half_close();
   wait_until_closed();
+}
+
+TEST_CASE_FIXTURE(
+    ConnectionFixture,
+    "connection: one that is silent stays where it is when there is no descriptor to go on with") {
+  connection->start();
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{3, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto taken = connection->take_descriptor();
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  REQUIRE_FALSE(taken.ok());
+  CHECK(taken.error().message.find("cannot keep a connection open") != std::string::npos);
+  CHECK(closed == 0);
+  client->send("served");
+  wait_for_command(1).leave(0);
+  wait_for_replies(1);
 }
 
 TEST_CASE_FIXTURE(ConnectionFixture, "connection: close() with a reply under way leaves nothing behind") {

@@ -160,7 +160,7 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
   open();
   Puppet& child = start("a");
   receive(start_frame("b") + start_frame("c", R"("reply":"whole",)"));
-  jobs->drop_queued();
+  jobs->drop_queued(refusal_of(WindUp::shutdown));
   CHECK(names_of_news() == "error b, error c");
   CHECK(last_error().error.error == error_name::kShutdown);
   session->wind_up();

@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "server/job_table.hpp"
+#include "server/wind_up.hpp"
 #include "tests/job_fixture.hpp"
 
 using namespace runwire;
@@ -181,7 +182,7 @@ TEST_CASE_FIXTURE(PuppetTable, "job table: abandoning a client that has nothing 
 TEST_CASE_FIXTURE(PuppetTable, "job table: dropped commands get a reply of their own and never start") {
   for (const char* command : {"a", "b", "c", "d"}) submit(1, command);
   wait_for_starts(2);
-  table->drop_queued();
+  table->drop_queued(refusal_of(WindUp::shutdown));
   REQUIRE(waiting.results.size() == 2);
   CHECK(waiting.results[0].header.error->error == error_name::kShutdown);
   CHECK(table->queued() == 0);
@@ -459,7 +460,7 @@ TEST_CASE_FIXTURE(StreamTable,
   submit(2, "y");
   wait_for_starts(2);
   const JobId id = submit_stream(1, {"a"});
-  table->drop_queued();
+  table->drop_queued(refusal_of(WindUp::shutdown));
   CHECK(table->find(id) == nullptr);
   CHECK(waiting.clients.back() == 1);
   CHECK(waiting.results.back().header.error->error == error_name::kShutdown);
@@ -476,7 +477,7 @@ TEST_CASE_FIXTURE(PuppetTable,
     make({1, commands, 1 << 20, 2});
     for (std::size_t i = 0; i < commands; ++i) submit(1, "x");
     const std::clock_t begin = std::clock();  // the processor's time: others are on the machine
-    table->drop_queued();
+    table->drop_queued(refusal_of(WindUp::shutdown));
     return std::clock() - begin;
   };
   const std::clock_t few = cost_of(500);
@@ -492,4 +493,48 @@ TEST_CASE_FIXTURE(StreamTable,
   wait_for_starts(2);
   CHECK(puppet(0).spec.cwd == dir.path() + "/share/x");
   CHECK(puppet(1).spec.cwd == dir.path());
+}
+
+TEST_CASE_FIXTURE(PuppetTable,
+                  "job table: who is held back waits while others have their turn, and is let go in order") {
+  make({1, 10, 1 << 20, 2});
+  submit(1, "first");
+  wait_for_starts(1);
+  for (const ConnectionId client : {10, 1, 11, 10}) submit(client, "of" + std::to_string(client));
+  table->hold_back(10);
+  submit(11, "late");
+  CHECK(table->queued() == 5);
+  CHECK(table->running() == 1);
+  puppet(0).leave(0);
+  wait_for_starts(2);
+  puppet(1).leave(0);
+  wait_for(2);
+  run_turns();
+  CHECK(commands() == "first of1 ");
+  CHECK_FALSE(table->is_idle());
+  table->let_go();
+  for (std::size_t started = 3; started <= 6; ++started) {
+    wait_for_starts(started);
+    puppet(started - 1).leave(0);
+  }
+  wait_until_idle();
+  CHECK(commands() == "first of1 of10 of11 of10 late ");
+}
+
+TEST_CASE_FIXTURE(PuppetTable, "job table: who is held back can be cancelled, and abandoned") {
+  make({1, 10, 1 << 20, 2});
+  submit(1, "first");
+  const JobId cancelled = table->submit(10, {"x"}).value();
+  submit(11, "y");
+  wait_for_starts(1);
+  table->hold_back(10);
+  table->cancel(cancelled);
+  table->abandon(11);
+  table->drop_queued(refusal_of(WindUp::shutdown));
+  CHECK(table->queued() == 0);
+  table->let_go();
+  puppet(0).leave(0);
+  wait_until_idle();
+  CHECK(commands() == "first ");
+  CHECK(waiting.clients == std::vector<ConnectionId>{10, 1});
 }

@@ -1,4 +1,5 @@
 #include <netinet/in.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 
@@ -109,7 +110,7 @@ TEST_CASE_FIXTURE(ListenerFixture,
     CAPTURE(to_string(address));
     accepted.clear();
     const auto listener = open(address);
-    listener->pause();
+    REQUIRE(listener->pause().ok());
     const Descriptor client = connect_to(listener->address());
     uv_run(loop(), UV_RUN_NOWAIT);
     CHECK(accepted.empty());
@@ -125,7 +126,7 @@ TEST_CASE_FIXTURE(ListenerFixture,
     CAPTURE(to_string(address));
     accepted.clear();
     const auto before = open(address);  // as at an exec, it is not destroyed before the other one
-    before->pause();
+    REQUIRE(before->pause().ok());
     const Address where = before->address();
     const int handed = dup(before->descriptor());
     const Descriptor client = connect_to(where);
@@ -135,5 +136,27 @@ TEST_CASE_FIXTURE(ListenerFixture,
     CHECK(run_until([&] { return accepted.size() == 1; }));
     after->reset();
     if (where.is_unix()) CHECK_FALSE(std::filesystem::exists(where.unix_path));
+  }
+}
+
+TEST_CASE_FIXTURE(ListenerFixture,
+                  "listener: without a descriptor for it there is no pause, and it listens as before") {
+  const ScratchDir dir;
+  for (const Address& address : {Address{"", "127.0.0.1", 0}, Address{dir.path("x.sock"), "", 0}}) {
+    CAPTURE(to_string(address));
+    accepted.clear();
+    const auto listener = open(address);
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit none{3, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const Status paused = listener->pause();
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE_FALSE(paused.ok());
+    CHECK(contains(paused.error().message, "cannot keep " + to_string(listener->address()) + " open: "));
+    CHECK(contains(paused.error().message, "ulimit -n"));
+    CHECK(listener->resume().ok());  // where there was no pause, nothing
+    const Descriptor client = connect_to(listener->address());
+    CHECK(run_until([&] { return accepted.size() == 1; }));
   }
 }

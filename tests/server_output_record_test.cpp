@@ -720,3 +720,24 @@ TEST_CASE_FIXTURE(RecordFixture,
       CHECK(memory_used() == 0);
     }
 }
+
+TEST_CASE_FIXTURE(RecordFixture,
+                  "output record: while the arena is held still it comes to rest, and goes on where it was") {
+  make(Full::spill, 16 << 20);
+  write(2 << 20);
+  arena->hold_still(true);
+  settle();
+  for (int turns = 0; turns < 100; ++turns) {  // as fast as can be
+    if (const std::size_t room = record->room(); room > 0) append(std::min<std::size_t>(room, 100000));
+    run_turns(1);
+    REQUIRE(record->is_idle());
+    REQUIRE(arena->is_idle());
+  }
+  const std::uint64_t end = record->end();
+  CHECK(record->room() == 0);
+  arena->hold_still(false);
+  write(2 << 20);
+  CHECK(record->end() == end + (2 << 20));
+  settle();
+  check_all();
+}

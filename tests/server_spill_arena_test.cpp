@@ -248,3 +248,26 @@ TEST_CASE_FIXTURE(ArenaFixture,
   CHECK(others == std::vector<Block>{taken[0], taken[3]});
   CHECK((read(next, taken[0], 0, 10) == std::string(10, '\0')));  // nobody's any more, so given back
 }
+
+TEST_CASE_FIXTURE(
+    ArenaFixture,
+    "spill arena: held still, what has been taken is written, and then nothing changes the file") {
+  std::string told;
+  const Block first = arena->take().value(), second = arena->take().value();
+  bool done = false;
+  arena->write(first, std::make_shared<const std::string>("abc"), [&](ssize_t) { done = true; });
+  arena->hold_still(true);
+  CHECK_FALSE(arena->take().has_value());
+  arena->wait_for_block(this, [&] { told += "told "; });
+  REQUIRE(run_until([&] { return done; }));
+  arena->give_back(second);
+  CHECK(arena->is_idle());  // its place is given back later
+  CHECK(read(first, 0, 3) == "abc");
+  run_turns();
+  CHECK(told.empty());
+  CHECK(arena->is_idle());
+  arena->hold_still(false);
+  REQUIRE(run_until([&] { return !told.empty(); }));
+  REQUIRE(run_until([&] { return arena->is_idle(); }));
+  CHECK(arena->take().has_value());
+}

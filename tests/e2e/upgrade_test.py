@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import unittest
 
 import process
 from daemon import program, until
-from session_case import KIB, MIB, PREFACE, SessionCase, message
+from session_case import KIB, MIB, PREFACE, SessionCase, message, start
 from session_client import Session
 
 HOUR_MS = 3600 * 1000
@@ -55,6 +56,12 @@ class UpgradeCase(SessionCase):
             while command.pid is None:
                 session.receive()
             return command.pid
+
+    def await_all_heard(self, session):
+        """What was said before has been dealt with."""
+        session.send("list")
+        while session.receive()[0]["type"] != "listed":
+            continue
 
     def come_back(self, name, **places):
         with Session(self.daemon.unix) as session:
@@ -156,11 +163,11 @@ class GoesOn(UpgradeCase):
     def test_what_is_over_is_still_kept_and_what_is_gone_is_still_gone(self):
         """promise 67"""
         with Session(self.daemon.unix) as session:
-            session.start("echo out; exit 3", id="over", keep_ms=HOUR_MS).wait()
+            before = session.start("echo out; exit 3", id="over", keep_ms=HOUR_MS).wait()
             session.start("true", id="gone", keep_ms=0).wait()
         self.upgrade()
         done = self.come_back("over")
-        self.assertEqual((bytes(done.stdout), done.end["code"]), (b"out\n", 3))
+        self.assertEqual((bytes(done.stdout), done.end["code"], done.pid), (b"out\n", 3, before.pid))
         self.assertEqual(self.come_back("gone").end["error"], "expired")
         with Session(self.daemon.unix) as session:
             again = session.start("echo out; exit 3", id="over", keep_ms=HOUR_MS).wait()
@@ -173,15 +180,77 @@ class GoesOn(UpgradeCase):
         self.keep(f"echo > {bell}; read x < {gate}", "first")
         with Session(daemon.unix) as session:
             session.start(f"cat; echo $A >> {runs}", {"A": "ran"}, stdin=True, id="second", keep_ms=HOUR_MS).write(b"in", eof=True)
-            session.send("list")
-            while session.receive()[0]["type"] != "listed":
-                continue
+            self.await_all_heard(session)
         bell.wait()
         self.upgrade()
         gate.open()
         self.assertEqual(bytes(self.come_back("second").stdout), b"in")
         with open(runs) as file:
             self.assertEqual(file.read(), "ran\n")
+
+    def test_what_was_said_to_one_that_waits_is_heard_when_it_runs(self):
+        """promise 67"""
+        daemon = self.daemon = self.start("--max-running", "1", listen=[f"unix:{self.path('one.sock')}"])
+        gate, bell = self.gate(), self.bell()
+        self.keep(f"echo > {bell}; read x < {gate}", "first")
+        with Session(daemon.unix) as session:
+            session.start("exec sleep 1000", id="signalled", keep_ms=HOUR_MS).tell("signal", signal="USR1")
+            session.start("exec head -c 3000000 /dev/zero", id="stopped", keep_ms=HOUR_MS).tell("stop", stream="stdout")
+            resized = session.start("stty size", id="resized", keep_ms=HOUR_MS, pty={"rows": 24, "cols": 80})
+            resized.tell("resize", rows=50, cols=132)
+            self.await_all_heard(session)
+        bell.wait()
+        self.upgrade()
+        gate.open()
+        self.assertEqual(self.come_back("signalled").end["signal"], "USR1")
+        self.assertEqual(self.come_back("stopped").end["signal"], "PIPE")
+        self.assertEqual(bytes(self.come_back("resized").stdout), b"50 132\r\n")
+
+    def test_those_that_wait_have_their_turns_as_before(self):
+        """promise 67"""
+        daemon = self.daemon = self.start("--max-running", "1", listen=[f"unix:{self.path('one.sock')}"])
+        gate, bell, runs = self.gate(), self.bell(), self.path("runs")
+        self.keep(f"echo > {bell}; read x < {gate}", "first")
+        bell.wait()
+        for names in (["a1", "a2", "a3"], ["b1"]):
+            with Session(daemon.unix) as session:
+                for name in names:
+                    session.start(f"echo {name} >> {runs}", id=name, keep_ms=HOUR_MS)
+                self.await_all_heard(session)
+        self.upgrade()
+        gate.open()
+        self.come_back("a3")
+        with open(runs) as file:
+            self.assertEqual(file.read().split(), ["a1", "b1", "a2", "a3"])
+
+    def test_one_that_is_being_ended_is_ended_by_the_next_program(self):
+        """promise 67"""
+        bell = self.bell()
+        self.keep(f"trap '' TERM; echo > {bell}; while :; do sleep 1000; done", "a")
+        bell.wait()
+        with Session(self.daemon.unix) as session:
+            session.send("cancel", id="a")
+            self.await_all_heard(session)
+        self.upgrade()
+        end = self.come_back("a").end
+        self.assertEqual((end["signal"], end["reason"], end["survivors"]), ("KILL", "cancelled", 0))
+
+    def test_commands_that_spill_as_fast_as_they_can_go_along(self):
+        """promise 67"""
+        daemon = self.daemon = self.start("--max-output", str(16 * MIB), listen=[f"unix:{self.path('fast.sock')}"])
+        names = [f"fast{number}" for number in range(4)]
+        for name in names:
+            self.keep("while :; do seq 1 20000; done", name, full="spill")
+        for _ in range(3):
+            self.upgrade()
+        with Session(daemon.unix) as session:
+            for name in names:
+                session.send("cancel", id=name)
+            self.await_all_heard(session)
+        for name in names:
+            out = bytes(self.come_back(name).stdout)
+            self.assertGreater(len(out), 0)
+            self.assertTrue((SEQ * (len(out) // len(SEQ) + 1)).startswith(out), name)
 
     def test_time_and_limits_go_on(self):
         """promise 67"""
@@ -200,6 +269,20 @@ class GoesOn(UpgradeCase):
             command.write(b"line\n")
             self.assertIs(command.kept["pty"], True)
             self.assertEqual(bytes(command.wait().stdout), b"line\r\ngot line\r\n33 77\r\n")
+
+    def test_an_open_line_at_a_terminal_is_given_to_the_command_before_its_end(self):
+        """promise 67"""
+        bell = self.bell()
+        self.keep(f"stty -echo; echo > {bell}; cat; echo over", "a", stdin=True, pty={"rows": 24, "cols": 80})
+        bell.wait()
+        with Session(self.daemon.unix) as session:
+            session.attach("a").write(b"part")
+            self.await_all_heard(session)
+        self.upgrade()
+        with Session(self.daemon.unix) as session:
+            command = session.attach("a")
+            command.write(eof=True)
+            self.assertEqual(bytes(command.wait().stdout), b"partover\r\n")
 
     def test_a_background_process_that_holds_an_output_lives_on(self):
         """promise 67"""
@@ -291,6 +374,7 @@ class GoesOn(UpgradeCase):
                 continue
 
 
+HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 SEQ = "".join(f"{n}\n" for n in range(1, 20001)).encode()
 
 
@@ -329,6 +413,30 @@ class Others(UpgradeCase):
         bell.wait()
         self.upgrade(daemon)
         self.assert_serves(daemon.tcp)
+
+    def test_a_session_hears_how_its_own_commands_ended_and_then_to_come_back(self):
+        """promise 67"""
+        daemon = self.start("--drain-timeout", "0.1", "--max-running", "1", listen=["127.0.0.1:0"])
+        bell = self.bell()
+        session = self.raw(address=daemon.tcp)
+        session.send(start(f"echo > {bell}; exec sleep 1000", id="runs") + start("true", id="waits"))
+        bell.wait()
+        daemon.popen.send_signal(signal.SIGUSR2)
+        heard = {frame.get("id"): frame for frame in session.to_the_end()}
+        self.assertEqual(heard["runs"]["reason"], "shutdown")
+        self.assertEqual((heard["waits"]["type"], heard["waits"]["error"]), ("error", "upgrade"))
+        self.assertEqual((heard[None]["type"], heard[None]["error"]), ("error", "upgrade"))
+        until(lambda: daemon.events("upgraded"), "the upgrade")
+
+    def test_a_session_whose_output_nobody_wants_is_told_to_come_back_before_it_is_closed(self):
+        """promise 67"""
+        daemon = self.start("--drain-timeout", "0.1", listen=["127.0.0.1:0"])
+        session = self.raw(opening=PREFACE + message("hello", v=1, window=1000), address=daemon.tcp)
+        session.send(start("exec head -c 500000 /dev/zero", id="a"))
+        session.receive_until("output")
+        daemon.popen.send_signal(signal.SIGUSR2)
+        self.assertEqual(session.to_the_end()[-1]["error"], "upgrade")
+        until(lambda: daemon.events("upgraded"), "the upgrade")
 
     def test_a_session_is_told_to_come_back(self):
         with Session(self.daemon.unix) as session:
@@ -442,6 +550,30 @@ class Refused(UpgradeCase):
         shutil.copy(good, self.binary)
         self.upgrade()
         self.assert_serves(self.daemon.tcp)
+        with Session(self.daemon.unix) as session:
+            self.assertEqual((session.hello["upgrades"], session.hello["failed_upgrades"]), (1, 1))
+
+    def test_without_descriptors_for_its_sockets_nothing_changes_for_anybody(self):
+        """promise 67"""
+        gate, bell = self.gate(), self.bell()
+        self.replace_binary(b"#!/bin/sh\nexit 1\n")
+        self.refuse_upgrade()  # sanitizers need descriptors to look at what they see for the first time
+        self.replace_binary(f"#!/bin/sh\ncat > /dev/null; echo > {bell}; read x < {gate}; exit 83\n".encode())
+        silent = self.connect(self.daemon.tcp)
+        with Session(self.daemon.unix) as session:
+            command = session.start(f"read x < {self.gate('other')}; echo on")
+            self.daemon.popen.send_signal(signal.SIGUSR2)
+            bell.wait()
+            before = resource.prlimit(self.daemon.pid, resource.RLIMIT_NOFILE, (3, HARD_LIMIT))
+            gate.open()
+            until(lambda: len(self.daemon.events("upgrade-failed")) > 1, "the upgrade to fail")
+            resource.prlimit(self.daemon.pid, resource.RLIMIT_NOFILE, before)
+            self.assertIn("open files", self.daemon.events("upgrade-failed")[1]["why"])
+            with open(self.path("other"), "w") as other:
+                other.write("\n")
+            self.assertEqual(bytes(command.wait().stdout), b"on\n")
+        self.assertEqual(silent.run("echo served").stdout, b"served\n")
+        self.assert_as_before()
 
     def test_libuvs_spawner_has_to_say_no(self):
         daemon = self.start("--spawner", "uv", listen=["127.0.0.1:0"])
