@@ -81,25 +81,21 @@ std::string escape(std::string_view value) {
   return out += '"';
 }
 
-Line::Line(Level level, std::string_view event) : enabled_(log::enabled(level)) {
-  if (!enabled_) return;
+void Line::begin(Level level, std::string_view event) {
   text_ = "time=" + timestamp() + " level=" + std::string(kLevelNames[static_cast<std::size_t>(level)]);
-  add("event", event);
+  append("event", event);
   event_end_ = text_.size();
 }
 
-Line& Line::add(std::string_view key, std::string_view value) {
-  if (enabled_) text_.append(" ").append(key).append("=").append(escape(value));
-  return *this;
+void Line::append(std::string_view key, std::string_view value) {
+  text_.append(" ").append(key).append("=").append(escape(value));
 }
 
-Line& Line::add(std::string_view key, std::int64_t value) {
-  if (enabled_) text_.append(" ").append(key).append("=").append(std::to_string(value));
-  return *this;
+void Line::append(std::string_view key, std::int64_t value) {
+  text_.append(" ").append(key).append("=").append(std::to_string(value));
 }
 
-Line::~Line() {
-  if (!enabled_) return;
+void Line::write() {
   if (g_dropped > 0) text_.insert(event_end_, " dropped=" + std::to_string(g_dropped));
   if (text_.size() > kMaxLineBytes - 1) text_.resize(kMaxLineBytes - 1);
   text_ += '\n';

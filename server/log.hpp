@@ -20,19 +20,35 @@ std::optional<Level> level_named(std::string_view name);
 void set_level(Level level);
 bool enabled(Level level);
 
-// One line; written when the object dies, that is at the end of the statement.
+// One line; written when the object dies, that is at the end of the statement. One that is not wanted costs no call but
+// that of enabled(): every command has a few.
 class Line {
  public:
-  Line(Level level, std::string_view event);
-  ~Line();
+  Line(Level level, std::string_view event) : enabled_(log::enabled(level)) {
+    if (enabled_) begin(level, event);
+  }
+  ~Line() {
+    if (enabled_) write();
+  }
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
 
-  Line& add(std::string_view key, std::string_view value);
-  Line& add(std::string_view key, std::int64_t value);
+  Line& add(std::string_view key, std::string_view value) {
+    if (enabled_) append(key, value);
+    return *this;
+  }
+  Line& add(std::string_view key, std::int64_t value) {
+    if (enabled_) append(key, value);
+    return *this;
+  }
 
  private:
-  bool enabled_;
+  void begin(Level level, std::string_view event);
+  void append(std::string_view key, std::string_view value);
+  void append(std::string_view key, std::int64_t value);
+  void write();
+
+  const bool enabled_;
   std::size_t event_end_ = 0;  // in text_
   std::string text_;
 };

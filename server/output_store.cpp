@@ -48,6 +48,7 @@ void OutputStore::wait_for_buffer(const void* waiter, std::function<void()> retr
 }
 
 void OutputStore::forget(const void* waiter) {
+  if (waiters_.empty()) return;  // nearly always
   std::erase_if(waiters_, [waiter](const Waiter& waiting) { return waiting.who == waiter; });
 }
 
