@@ -226,11 +226,13 @@ Error failed(const char* what, int error) {
 Result<UniqueFd> start_starter(const BareSpawn& how) {
   UniqueFd from, to;
   if (const int error = open_pipe(from, to); error != 0) return failed("pipe", error);
+  [[maybe_unused]] const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) return failed("fork", errno);
   if (pid > 0) return from;
 #ifdef __linux__
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would read its Tally
+  if (getppid() != parent) _exit(1);
 #endif
   const Tally tally = Starter(how).run();
   _exit(write(to.get(), &tally, sizeof tally) == sizeof tally ? 0 : 1);

@@ -19,6 +19,9 @@ import tempfile
 import time
 
 
+BEGAN = time.time()  # what is as it was then can be read whenever it is convenient
+
+
 def clang_tidy():
     """What tells this clang-tidy from another one."""
     said = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
@@ -26,10 +29,13 @@ def clang_tidy():
     return said + f"{status.st_size} {status.st_mtime_ns}".encode()
 
 
+def configs_of(source):
+    return [directory / ".clang-tidy" for directory in source.parents]
+
+
 def key_of(entry, source, tool):
     digest = hashlib.sha256(tool + json.dumps(entry, sort_keys=True).encode())
-    for directory in source.parents:
-        config = directory / ".clang-tidy"
+    for config in configs_of(source):
         digest.update(b"\0" + config.read_bytes() if config.is_file() else b"\1")
     return digest.hexdigest()
 
@@ -69,9 +75,15 @@ def has_passed(passed):
     return bool(known) and all(digest_of(pathlib.Path(path)) == digest for path, digest in known.items())
 
 
-def remember(passed, files, began):
+def is_as_it_was(path):
+    """Its time of change is the system's own: a file that is moved here keeps its time of writing."""
+    status = path.stat()
+    return max(status.st_mtime, status.st_ctime) < BEGAN
+
+
+def remember(passed, files, configs):
     """Not what was changed meanwhile: clang-tidy may have read it as it was before."""
-    if all(path.stat().st_mtime < began for path in files):
+    if all(map(is_as_it_was, [*files, *filter(pathlib.Path.is_file, configs)])):
         passed.write_text(json.dumps({str(path): digest_of(path) for path in files}))
 
 
@@ -79,10 +91,9 @@ def check(entry, passed):
     """Whether the file passes; `passed` is a file that remembers it."""
     if has_passed(passed):
         return True
-    began = time.time()
     result, files = tidy(source_of(entry), entry)
     if result.returncode == 0:
-        remember(passed, files, began)
+        remember(passed, files, configs_of(source_of(entry)))
         return True
     print(result.stdout, flush=True)
     return False

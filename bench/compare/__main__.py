@@ -245,14 +245,25 @@ class Comparison:
         return self.result
 
 
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+
+
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def end(number, _):
+    """What was started is ended on the way out, and nothing may cut that short."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main():
     options = arguments()
-    for ending in (signal.SIGTERM, signal.SIGHUP):  # what was started is to be ended then, too
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    for ending in ENDINGS:
+        if signal.getsignal(ending) != signal.SIG_IGN:  # as nohup(1) has it
+            signal.signal(ending, end)
     as_many_descriptors_as_allowed()
     before = json.loads(pathlib.Path(options.baseline).read_text()) if options.baseline else None
     result = Comparison(options).run()

@@ -12,7 +12,7 @@ import subprocess
 from measured_program import Program
 from started_server import TIMEOUT_S, DoesNotWork, find, scratch
 
-NAME = "runwire-compare"
+NAME = f"runwire-compare-{os.getpid()}"
 
 
 class RuncExec(Program):
@@ -32,13 +32,13 @@ class RuncExec(Program):
             log = directory / "log"
             with log.open("wb") as said:  # not a pipe: the container would hold it
                 words = [*runc, "run", "--detach", "--bundle", directory, NAME]
-                begun = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)
-            try:
-                if begun.returncode != 0:
-                    raise DoesNotWork(f"runc does not start: {log.read_text(errors='replace').strip()}")
-                yield [*runc, "exec", NAME]
-            finally:
-                subprocess.run([*runc, "delete", "--force", NAME], capture_output=True, check=False)
+                try:
+                    begun = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)
+                    if begun.returncode != 0:
+                        raise DoesNotWork(f"runc does not start: {log.read_text(errors='replace').strip()}")
+                    yield [*runc, "exec", NAME]
+                finally:
+                    subprocess.run([*runc, "delete", "--force", NAME], capture_output=True, check=False)
 
     def run_one(self, address, command):
         return subprocess.run(

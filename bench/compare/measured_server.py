@@ -38,7 +38,10 @@ class Server:
                     sys.exit(f"{self.name} does not start: {log.read().decode().strip() or ready}")
                 yield ready.partition(READY)[2].split()[0], server.pid
             finally:
-                end_with_its_session(server) if own_session else server.terminate()
+                if own_session:
+                    end_with_its_session(server)
+                else:
+                    server.terminate()
                 server.wait()
                 server.stdout.close()
 

@@ -108,6 +108,7 @@ def fetch(address, command, at_least):
 
 def idle(result, programs, server, connections, duration):
     with server.running() as (address, pid):
+        settle(lambda: True)  # it says that it is ready before the last of its start is done
         before = status_of(pid, "VmRSS")
         with contextlib.ExitStack() as stack:
             for _ in range(connections):

@@ -26,10 +26,28 @@ class CompareCase(DaemonCase):
     def compare(self, *words):
         """The result, and what was printed."""
         files = ("--json", self.path("all.json"), "--page", self.path("all.html"))
-        done = subprocess.run(self.words(*files, *words), capture_output=True, text=True, timeout=DEADLINE_S * 3)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        running = self.start_comparing(self.words(*files, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        printed, told = running.communicate(timeout=DEADLINE_S * 2.5)
+        self.assertEqual(running.returncode, 0, told)
         self.assertIn("</html>", pathlib.Path(self.path("all.html")).read_text())
-        return json.loads(pathlib.Path(self.path("all.json")).read_text()), done.stdout
+        return json.loads(pathlib.Path(self.path("all.json")).read_text()), printed
+
+    def start_comparing(self, words, **how):
+        running = subprocess.Popen(words, **how)
+        self.addCleanup(end, running)
+        return running
+
+
+def end(running):
+    """So that it can end what it has started."""
+    running.terminate()
+    try:
+        running.wait(DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait()
+    for stream in filter(None, (running.stdout, running.stderr)):
+        stream.close()
 
 
 class CompareTest(CompareCase):
@@ -81,22 +99,16 @@ class BesideABuildTest(CompareCase):
             with self.subTest(ending.name):
                 directory = pathlib.Path(self.path(ending.name))
                 directory.mkdir()
-                running = self.start_comparing(directory)
+                running = self.start_comparing(
+                    self.words(*self.WORDS, "--duration", "500ms"), env={**os.environ, "TMPDIR": str(directory)},
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
                 builds = Builds(directory)
                 pids = until(lambda: builds.processes_of(number), f"build {number} to spin", DEADLINE_S * 2)
                 running.send_signal(ending)
                 self.assertEqual(running.wait(DEADLINE_S), 128 + ending)
                 until(lambda: not any(map(process.is_alive, pids)), "its processes to have ended")
                 self.assertEqual(list(directory.iterdir()), [])
-
-    def start_comparing(self, directory):
-        running = subprocess.Popen(
-            self.words(*self.WORDS, "--duration", "500ms"), env={**os.environ, "TMPDIR": str(directory)},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        self.addCleanup(running.wait)
-        self.addCleanup(running.kill)
-        return running
 
 
 class Builds:
