@@ -138,14 +138,19 @@ def idle_goals(result):
     for entry in entries or [{}]:
         count = entry.get("connections")
         where = f"{count:,} idle connections" if count else "idle connections"
-        rows.append(Goal(5, f"{where}, RSS of each", "under", 1, "KiB", spread([kib_a_connection(entry)])))
+        rows.append(Goal(5, f"{where}, RSS of each", "under", 1, "KiB", spread([kib_each(entry, "connections")])))
         rows.append(Goal(5, f"{where}, wake-ups", "at most", 0, "a second", spread([entry.get("wakeups_per_s")])))
     return rows
 
 
-def kib_a_connection(idle):
-    before, after = idle.get("rss_kb_before"), idle.get("rss_kb_after")
-    return None if before is None or after is None else ratio(after - before, idle.get("connections"))
+def kib_each(idle, what):
+    """What each adds to the first one; in results that do not have that, to none."""
+    count, first, after = idle.get(what), idle.get("rss_kb_first"), idle.get("rss_kb_after")
+    if first is not None:
+        count -= 1
+    else:
+        first = idle.get("rss_kb_before")
+    return None if first is None or after is None else ratio(after - first, count)
 
 
 def beside_goals(result):

@@ -108,15 +108,8 @@ def fetch(address, command, at_least):
 
 def idle(result, programs, server, connections, duration):
     with server.running() as (address, pid):
-        settle(lambda: True)  # it says that it is ready before the last of its start is done
-        before = status_of(pid, "VmRSS")
         with contextlib.ExitStack() as stack:
-            for _ in range(connections):
-                stack.enter_context(connected(address))
-            settle(lambda: True)
-            after, woken = status_of(pid, "VmRSS"), switches(pid)
-            time.sleep(1)
-            wakeups = switches(pid) - woken
+            costs = costs_of_idle(pid, connections, lambda: stack.enter_context(connected(address)))
         alone = programs.bench(address, ECHO, "-c", "8", "-z", duration, "-w", programs.warmup)
         beside = programs.bench(
             address, ECHO, "-c", "8", "-z", duration, "-w", programs.warmup, "--idle", str(connections)
@@ -125,13 +118,27 @@ def idle(result, programs, server, connections, duration):
         {
             "server": server.name,
             "connections": connections,
-            "rss_kb_before": before,
-            "rss_kb_after": after,
-            "wakeups_per_s": wakeups,
+            **costs,
             "per_second": beside["per_second"],
             "per_second_alone": alone["per_second"],
         }
     )
+
+
+def costs_of_idle(pid, count, open_one):
+    """The server's memory at rest, with one connection, which has it read the code for that, and with all of them."""
+    settle(lambda: True)  # it says that it is ready before the last of its start is done
+    before = status_of(pid, "VmRSS")
+    open_one()
+    settle(lambda: True)
+    first = status_of(pid, "VmRSS")
+    for _ in range(count - 1):
+        open_one()
+    settle(lambda: True)
+    after, woken = status_of(pid, "VmRSS"), switches(pid)
+    time.sleep(1)
+    wakeups = switches(pid) - woken
+    return {"rss_kb_before": before, "rss_kb_first": first, "rss_kb_after": after, "wakeups_per_s": wakeups}
 
 
 def switches(pid):

@@ -2,7 +2,7 @@
 
 from beside_build_report import build_table
 from figures import NO_CELL, pair, shown, shown_bytes, shown_median, shown_range, shown_spread
-from goals import SESSION_LISTS, US_PER_MS, goals, kib_a_connection, tally
+from goals import SESSION_LISTS, US_PER_MS, goals, kib_each, tally
 from medians import (
     find,
     listed,
@@ -138,7 +138,7 @@ def idle_table(result):
             f"{entry['connections']:,}",
             shown(entry.get("rss_kb_before"), 1),
             shown(entry.get("rss_kb_after"), 1),
-            shown(kib_a_connection(entry)),
+            shown(kib_each(entry, "connections")),
             shown(entry.get("wakeups_per_s")),
             shown(ratio(entry.get("per_second"), entry.get("per_second_alone"))),
         ]

@@ -5,11 +5,10 @@ import json
 import socket
 import struct
 import tempfile
-import time
 
 from goals import ECHO, STARTS_A_SECOND, STREAMS
 from measured_server import runwired, status_of
-from scenarios import entry_of, settle, switches
+from scenarios import costs_of_idle, entry_of, settle
 
 MUX_COMMANDS = 100
 HELLO = json.dumps({"type": "hello", "v": 1}).encode()
@@ -148,15 +147,8 @@ def latency_of(report, name):
 def idle_sessions(result, server, count):
     """What a session that has said hello and nothing else costs."""
     with server.running() as (address, pid), contextlib.ExitStack() as stack:
-        before = status_of(pid, "VmRSS")
-        for _ in range(count):
-            stack.enter_context(session(address))
-        settle(lambda: True)
-        after, woken = status_of(pid, "VmRSS"), switches(pid)
-        time.sleep(1)
-        wakeups = switches(pid) - woken
-    entry = {"server": server.name, "sessions": count, "rss_kb_before": before, "rss_kb_after": after}
-    result["session_idle"].append({**entry, "wakeups_per_s": wakeups})
+        costs = costs_of_idle(pid, count, lambda: stack.enter_context(session(address)))
+    result["session_idle"].append({"server": server.name, "sessions": count, **costs})
 
 
 def session(address):

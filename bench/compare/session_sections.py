@@ -1,7 +1,8 @@
 """The tables about sessions."""
 
 from figures import NO_CELL, pair, shown, shown_bytes, shown_median, shown_spread
-from medians import listed, over_rounds, ratio, ratio_over_rounds
+from goals import kib_each
+from medians import listed, over_rounds, ratio_over_rounds
 from text_table import Table
 
 SPREAD = "Medians over the rounds, then the least and the most of them."
@@ -132,18 +133,13 @@ def idle_table(result):
             f"{entry['sessions']:,}",
             shown(entry.get("rss_kb_before"), 1),
             shown(entry.get("rss_kb_after"), 1),
-            shown(kib_each(entry)),
+            shown(kib_each(entry, "sessions")),
             shown(entry.get("wakeups_per_s")),
         ]
         for entry in listed(result, "session_idle")
     ]
     headings = ["server", "sessions", "RSS KiB before", "after", "KiB each", "wake-ups/s"]
     return Table("Sessions that do nothing", "They have said hello.", headings, rows)
-
-
-def kib_each(entry):
-    before, after = entry.get("rss_kb_before"), entry.get("rss_kb_after")
-    return None if before is None or after is None else ratio(after - before, entry.get("sessions"))
 
 
 def programs_table(result):

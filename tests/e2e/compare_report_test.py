@@ -111,6 +111,8 @@ class GoalsTest(unittest.TestCase):
     def test_idle_connections_are_judged_by_what_each_adds(self):
         idle = {"server": "runwired", "connections": 1000, "rss_kb_before": 3000, "rss_kb_after": 3900}
         self.assertEqual(goal({"idle": [idle]}, "1,000 idle connections, RSS").measured.median, 0.9)
+        idle = {"server": "runwired", "connections": 1001, "rss_kb_before": 0, "rss_kb_first": 3000, "rss_kb_after": 3900}
+        self.assertEqual(goal({"idle": [idle]}, "1,001 idle connections, RSS").measured.median, 0.9)
 
     def test_sessions_are_judged_against_plain_commands_and_bare_pipes_of_the_same_round(self):
         self.result["session_spawn"] = [
