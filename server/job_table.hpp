@@ -71,7 +71,7 @@ class JobTable final : private JobSink {
   void abandon(ConnectionId client);
 
   void end_all(Reason reason, unsigned grace_ms);
-  void drop_queued(const ErrorReply& why);
+  void drop_queued(const ErrorReply& why);  // but for those that are held back
 
   // Starts nothing of the clients from `bound` on; those of others have their turn. Until let_go().
   void hold_back(ConnectionId bound);

@@ -164,6 +164,7 @@ Upgrade::Steps Server::upgrade_steps() {
           [this] { return gather(); },
           [this] { return is_ready(); },
           [this] {
+            jobs_.hold_back(KeptJobs::kFirstOwner);  // those go along
             jobs_.drop_queued(refusal_of(WindUp::upgrade));
             jobs_.end_all_below(KeptJobs::kFirstOwner, Reason::shutdown, kShutdownKillGraceMs);
           },

@@ -428,6 +428,22 @@ class Others(UpgradeCase):
         self.assertEqual((heard[None]["type"], heard[None]["error"]), ("error", "upgrade"))
         until(lambda: daemon.events("upgraded"), "the upgrade")
 
+    def test_what_is_kept_and_waits_goes_along_where_a_session_has_to_be_ended(self):
+        """promise 67"""
+        daemon = self.daemon = self.start("--drain-timeout", "0.1", "--max-running", "1", listen=[f"unix:{self.path('one.sock')}"])
+        bell = self.bell()
+        with Session(daemon.unix) as session:
+            session.start(f"echo > {bell}; exec sleep 1000")
+            bell.wait()
+            session.start("cat", stdin=True, id="waits", keep_ms=HOUR_MS).write(b"said ahead", eof=True)
+            self.await_all_heard(session)
+            daemon.popen.send_signal(signal.SIGUSR2)
+            with self.assertRaisesRegex(ConnectionError, "come back"):
+                while True:
+                    session.receive()
+        until(lambda: daemon.events("upgraded"), "the upgrade")
+        self.assertEqual(bytes(self.come_back("waits").stdout), b"said ahead")
+
     def test_a_session_whose_output_nobody_wants_is_told_to_come_back_before_it_is_closed(self):
         """promise 67"""
         daemon = self.start("--drain-timeout", "0.1", listen=["127.0.0.1:0"])
