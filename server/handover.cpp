@@ -145,6 +145,7 @@ void write_running(JsonWriter& json, const RunningJob& running) {
   write_size(json, "read_since_exit", running.read_since_exit);
   write_size(json, "out_before_exit", running.handed_on_before_exit[0]);
   write_size(json, "err_before_exit", running.handed_on_before_exit[1]);
+  write_true(json, "cut", running.cut);
   json.end_object();
 }
 
@@ -160,6 +161,7 @@ void read_lingering(JsonFields& fields, RunningJob& running) {
   running.read_since_exit = fields.size("read_since_exit").value_or(0);
   running.handed_on_before_exit = {fields.size("out_before_exit").value_or(running.handed_on[0]),
                                    fields.size("err_before_exit").value_or(running.handed_on[1])};
+  running.cut = fields.flag("cut");
 }
 
 std::optional<RunningJob> read_running(JsonFields& fields) {

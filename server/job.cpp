@@ -166,6 +166,7 @@ RunningJob Job::running() const {
   running.lingers_since_ms = lingers_since_ms_;
   running.read_since_exit = read_since_exit_;
   running.handed_on_before_exit = handed_on_before_exit_;
+  running.cut = cut_;
   return running;
 }
 
@@ -195,6 +196,7 @@ void Job::take_over(Spawner& spawner, RunningJob running) {
   lingers_since_ms_ = running.lingers_since_ms.value_or(now);
   read_since_exit_ = running.read_since_exit;
   handed_on_before_exit_ = running.handed_on_before_exit;
+  if (running.cut) cut_off();
   enter_lingering();
   linger();
 }
@@ -429,10 +431,16 @@ void Job::on_linger() {
   const bool waiting = stdout_pipe_.has_bytes_waiting() || stderr_pipe_.has_bytes_waiting();
   const bool stalled = is_stalled(StdStream::out) || is_stalled(StdStream::err);
   if (stalled || (waiting && read_since_exit_ < kMaxPipeBytes)) return start_linger_timer(kLingerQuietMs);
+  if ((pending_ & (kStdout | kStderr)) != 0) cut_off();
+  settle_if_complete();
+}
+
+// Of an output that is not at its end: what still comes is thrown away.
+void Job::cut_off() {
   cut_ = true;
   stdout_pipe_.discard();
   stderr_pipe_.discard();
-  settle(kStdout | kStderr);
+  pending_ &= ~(kStdout | kStderr);
 }
 
 void Job::settle(unsigned parts) {

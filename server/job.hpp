@@ -101,6 +101,7 @@ struct RunningJob {
   std::optional<std::uint64_t> lingers_since_ms = {};
   std::uint64_t read_since_exit = 0;
   std::array<std::uint64_t, 2> handed_on_before_exit = {0, 0};
+  bool cut = false;  // what still comes is thrown away
 };
 
 enum class JobState { waiting, starting, running, lingering, finished, over };
@@ -188,6 +189,7 @@ class Job final : private ChildEvents {
   void on_log_progress();
   void on_quota_exceeded();
   void on_linger();
+  void cut_off();
 
   void leader_has_gone(const ChildEnd& end);
   void enter_lingering();

@@ -54,6 +54,7 @@ HandedJob running_job() {
   job.running->lingers_since_ms = 97;
   job.running->read_since_exit = 96;
   job.running->handed_on_before_exit = {95, 1};
+  job.running->cut = true;
   job.running->end = ChildEnd(ExitStatus::killed(SIGKILL), true, Usage{1.5, 2.25, 3.125, 4096});
   job.output[0] = {65530,
                    65536 * 2 + 3,
@@ -186,6 +187,7 @@ TEST_CASE("handover: a command that runs comes back with all that is on its way"
   CHECK(back.running->lingers_since_ms == 97u);
   CHECK(back.running->read_since_exit == 96);
   CHECK(back.running->handed_on_before_exit == before.running->handed_on_before_exit);
+  CHECK(back.running->cut);
   REQUIRE(back.running->end.has_value());
   CHECK(back.running->end->status == ExitStatus::killed(SIGKILL));
   CHECK(back.running->end->core == true);

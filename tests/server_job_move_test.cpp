@@ -215,6 +215,45 @@ TEST_CASE_FIXTURE(MovedFixture, "job, moved: of the time that a reaped one linge
   wait_until_over();
 }
 
+// Its end was under way, and its output had been given up.
+TEST_CASE_FIXTURE(MovedFixture, "job, moved: of one whose output was cut nothing more is recorded") {
+  Pipe held;
+  REQUIRE(held.open_from_child() == 0);
+  REQUIRE(write(held.write_end.get(), "late", 4) == 4);
+  held.write_end = Descriptor();
+  RunningJob running;
+  running.pid = 1 << 30;  // nobody
+  running.streams.out = held.read_end.release();
+  running.handed_on = {5, 0};
+  running.ending = Reason::cancelled;
+  running.termination = {true, 0, uv_now(loop()) + 1000000};
+  running.end = ChildEnd(ExitStatus::killed(SIGTERM));
+  running.cut = true;
+  JobTerms terms;
+  terms.mark = "RUNWIRE_JOB=unit-cut";
+  take_over(std::move(running), terms);
+  CHECK(job->running().cut);
+  const ReplyHeader& header = finish();
+  CHECK(follower.out.empty());
+  CHECK(header.stdout_bytes == 5u);
+  CHECK(header.cut);
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture, "job, moved: that its output was cut while it is being ended is told") {
+  SpawnSpec deaf = spec("trap '' TERM; sleep 1000 & trap - TERM; echo ready; wait");
+  JobTerms terms;
+  terms.mark = deaf.mark = "RUNWIRE_JOB=" + std::to_string(getpid()) + ".cut";
+  Job& ended = start_stream(deaf, terms);
+  REQUIRE(run_until([&] { return !follower.out.empty(); }));
+  ended.end(Reason::cancelled, 1000000);
+  CHECK(run_until([&] { return ended.running().cut; }));
+  CHECK(ended.can_move());
+  ended.kill_now(Reason::cancelled);
+  CHECK(finish().cut);
+  wait_until_over();
+}
+
 TEST_CASE_FIXTURE(PuppetFixture,
                   "job, moved: what was said to one that waits is told, and heard by another") {
   Job& waits = make({}, &follower);

@@ -846,6 +846,20 @@ TEST_CASE_FIXTURE(JobFixture,
 }
 
 TEST_CASE_FIXTURE(JobFixture,
+                  "job: nothing is cut of an output that is at its end, however long the rest takes to end") {
+  SpawnSpec deaf =
+      spec("trap '' TERM; sleep 1000 </dev/null >/dev/null 2>&1 & trap - TERM; echo ready; wait");
+  JobTerms terms;
+  terms.mark = deaf.mark = "RUNWIRE_JOB=unit-job-" + std::to_string(uv_hrtime());
+  Job& ended = start_stream(deaf, terms);
+  REQUIRE(run_until([&] { return !follower.out.empty(); }));
+  ended.end(Reason::cancelled, 2 * kLingerQuietMs);
+  CHECK_FALSE(finish().cut);
+  CHECK(result->survivors == 0);
+  wait_until_over();
+}
+
+TEST_CASE_FIXTURE(JobFixture,
                   "job: survivors are not known of one without a mark, nor of one that ended by itself") {
   JobTerms terms;
   start_stream(spec("exec sleep 1000"), terms);
