@@ -187,9 +187,9 @@ void Job::take_over(Spawner& spawner, RunningJob running) {
   const std::uint64_t now = uv_now(store_.loop());
   ending_ = running.ending;
   if (!ending_) arm_deadlines(std::max(running.timeout_due_ms.value_or(now), now) - now);
+  if (running.end) leader_has_gone(*running.end);
   waiting_signals_ = std::move(running.signals);
   send_signals();
-  if (running.end) leader_has_gone(*running.end);
   termination_.go_on(running.termination);
   if (!running.end) return;
   pending_ &= ~kExit;
@@ -315,7 +315,9 @@ void Job::signal(int number) {
   if (state_ >= JobState::running) send_signals();
 }
 
-bool Job::has_to_wait(int number) const { return is_stop(number) && (!child_ || !child_->is_born()); }
+bool Job::has_to_wait(int number) const {
+  return is_stop(number) && !end_ && (!child_ || !child_->is_born());
+}
 
 // Nobody tells when a child is born.
 void Job::send_signals() {

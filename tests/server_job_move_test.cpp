@@ -187,6 +187,27 @@ TEST_CASE_FIXTURE(MovedFixture, "job, moved: a signal that had to wait is sent")
   CHECK(finish().status == ExitStatus::killed(SIGUSR1));
 }
 
+TEST_CASE_FIXTURE(MovedFixture,
+                  "job, moved: of one that was reaped before, the rest of its group is still stopped") {
+  RunningJob running = child_of_before([] {
+    setpgid(0, 0);
+    std::signal(SIGTSTP, [](int) { _exit(write(1, "told", 4) == 4 ? 0 : 1); });
+    return fork() == 0 ? live() : 0;
+  });
+  int status = 0;
+  REQUIRE(waitpid(running.pid, &status, 0) == running.pid);
+  running.end = ChildEnd(ExitStatus::exited(0));
+  running.signals = {SIGTSTP};
+  JobTerms terms;
+  terms.linger = Linger::wait;
+  take_over(std::move(running), terms);
+  CHECK(job->running().signals.empty());
+  CHECK(run_until([&] { return follower.out == "told"; }));
+  job->kill_now(Reason::cancelled);
+  finish();
+  wait_until_over();
+}
+
 TEST_CASE_FIXTURE(MovedFixture, "job, moved: what comes for a command that reads no more is not kept") {
   RunningJob running = child_of_before(live);
   close(std::exchange(running.streams.in, -1));
