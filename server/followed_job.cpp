@@ -63,7 +63,9 @@ void FollowedJob::say(const std::string& header) {
 }
 
 // Others may send input without end, whose credit a client that takes nothing would have waiting for it frame by frame.
+// The start has to be told first: behind it the credit would be in the window that is told with it, too.
 void FollowedJob::input_credited(std::uint64_t bytes) {
+  tell_news();
   const bool waits = input_credit_ > 0;
   input_credit_ += bytes;
   if (ground_.output.has_room()) return tell_credit();

@@ -85,8 +85,11 @@ void KeptJob::dress(JobRequest& request) const {
   request.terms.wants_cgroup = true;
 }
 
+// Nobody follows it yet, so that all that is owed can be given without a word. It may be as much as the whole window: then
+// no more input would come that could make it due.
 void KeptJob::go_on(ConnectionId owner, JobTerms terms, RunningJob running) {
   if (order_.takes_stdin) input_memory_.extend(kStdinWindowBytes);  // it had been granted
+  input_allowed_ += std::exchange(input_owed_, 0);
   job_ = ground_.jobs.take_over(owner, std::move(terms), std::move(running), this);
 }
 
@@ -175,8 +178,8 @@ void KeptJob::input_taken(JobId, std::size_t bytes) {
   input_owed_ += bytes;
   if (input_owed_ < kCreditBytes || input_ended_) return;
   const std::uint64_t credit = std::exchange(input_owed_, 0);
-  input_allowed_ += credit;
   tell_followers([credit](JobFollower& follower) { follower.input_credited(credit); });
+  input_allowed_ += credit;
 }
 
 void KeptJob::input_closed(JobId) {

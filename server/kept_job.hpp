@@ -29,7 +29,7 @@ class JobFollower {
  public:
   virtual ~JobFollower() = default;
   virtual void job_started() = 0;
-  virtual void input_credited(std::uint64_t bytes) = 0;
+  virtual void input_credited(std::uint64_t bytes) = 0;  // which state() does not yet count
   virtual void input_closed() = 0;
   virtual void job_finished() = 0;  // its outcome is there; its last output may still be unread
   // Its place in that stream; null where it does not want it.

@@ -1,5 +1,6 @@
 #include "server/kept_job.hpp"
 #include "server/kept_jobs.hpp"
+#include "tests/forked_child.hpp"
 #include "tests/frame_session_fixture.hpp"
 
 namespace runwire::test {
@@ -204,6 +205,27 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
   leave(child);
 }
 
+TEST_CASE_FIXTURE(FrameSessionFixture, "kept job: credit that is told together with the start counts once") {
+  open();
+  for (const std::string id : {"a", "b"}) {
+    CAPTURE(id);
+    channel.blocked = id == "b";
+    if (channel.blocked) say(R"({"type":"list"})");  // so that something waits
+    receive(start_frame(id, kKeep + R"("stdin":true,)") + stdin_frame(id, 0, letters(kCreditBytes)));
+    Puppet& child = next();
+    REQUIRE(run_until([&] { return child.read_input().size() == kCreditBytes; }));
+    run_turns();
+    if (channel.blocked) drain();
+    REQUIRE(run_until([&] { return names().ends_with("started " + id + ", credit " + id); }));
+    const auto all = frames();
+    const auto started = all.at(all.size() - 2).as<Started>();
+    CHECK(started.kept->stdin_off + started.kept->stdin_window == kStdinWindowBytes);
+    CHECK(all.back().as<Credit>().bytes == kCreditBytes);
+    channel.blocked = false;
+    leave(child);
+  }
+}
+
 TEST_CASE_FIXTURE(FrameSessionFixture,
                   "kept job: who takes nothing has the credit for others' input waiting in one frame") {
   open();
@@ -281,6 +303,24 @@ TEST_CASE_FIXTURE(FrameSessionFixture,
   CHECK(inputs.left() == before);
   CHECK(requests.left() == requests_before);
   CHECK(sizeof(KeptJob) < 1200);
+}
+
+TEST_CASE_FIXTURE(RealSessionFixture,
+                  "kept jobs: what is owed for input at an upgrade is in the window afterwards") {
+  Handover handover;
+  HandedJob& handed = handover.jobs.emplace_back();
+  handed.start.id = "a";
+  handed.start.shell = handed.start.takes_stdin = true;
+  handed.start.keep_ms = 60000;
+  handed.input_off = handed.input_allowed = kStdinWindowBytes;
+  handed.input_owed = kStdinWindowBytes;
+  ForkedChild child(live);
+  handed.running.emplace();
+  handed.running->pid = child.release();
+  kept->take_over(handover);
+  CHECK(kept->find("a")->state().stdin_window == kStdinWindowBytes);
+  kept->find("a")->cancel();
+  REQUIRE(run_until([&] { return jobs->is_idle(); }));
 }
 
 TEST_CASE_FIXTURE(FrameSessionFixture,
