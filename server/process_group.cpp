@@ -30,6 +30,10 @@ std::uint64_t ProcessGroup::over_since() const {
   return over_since_;
 }
 
+void ProcessGroup::number_was_given_away() const {
+  if (over_since_ == 0) over_since_ = uv_hrtime();
+}
+
 void ProcessGroup::signal(int number) const {
   if (!is_ours()) return;
   const bool is_delivered = kill(-leader_, number) == 0;

@@ -17,6 +17,7 @@ class ProcessGroup {
   pid_t leader() const { return leader_; }
   void leader_was_reaped();
   bool leader_is_reaped() const { return reaped_; }
+  void number_was_given_away() const;  // that of the leader: nothing is left
 
   // Sends `signal` to every member. Once the leader is reaped its number may be given to a stranger, but not while it
   // names a group (Linux keeps it in use; POSIX XBD 4.14 forbids it): so what answers to it is ours until the group was

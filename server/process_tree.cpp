@@ -62,6 +62,7 @@ bool ProcessTree::owns_number(const ProcessTable& table) const {
   if (group_.leader() == 0 || is_given_away_) return false;
   if (!group_.leader_is_reaped() || table.seen_at() < reaped_at_) return true;
   is_given_away_ = table.find(group_.leader()) != nullptr || is_group_of_strangers(table);
+  if (is_given_away_) group_.number_was_given_away();
   return !is_given_away_;
 }
 

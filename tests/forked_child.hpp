@@ -5,16 +5,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <utility>
 
 namespace runwire::test {
 
 class ForkedChild {
  public:
-  // Runs `body` in a child, whose exit status is what it returns.
-  template <class Body> explicit ForkedChild(Body body) : pid_(fork()) {
+  // Runs `body` in a child, whose exit status is what it returns. Its number is `number` where that is free and the
+  // system gives what is asked for.
+  template <class Body> explicit ForkedChild(Body body, pid_t number = 0) : pid_(fork_as(number)) {
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) _exit(body());
   }
@@ -43,6 +49,18 @@ class ForkedChild {
   }
 
  private:
+  static pid_t fork_as([[maybe_unused]] pid_t number) {
+#ifdef SYS_clone3
+    std::uint64_t how[10] = {};  // struct clone_args, which older headers do not have whole
+    how[4] = SIGCHLD;
+    how[8] = reinterpret_cast<std::uintptr_t>(&number);  // set_tid, and behind it of how many namespaces
+    how[9] = 1;
+    const auto pid = number == 0 ? -1 : static_cast<pid_t>(syscall(SYS_clone3, how, sizeof how));
+    if (pid >= 0) return pid;
+#endif
+    return fork();
+  }
+
   pid_t pid_;
 };
 

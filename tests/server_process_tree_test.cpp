@@ -51,6 +51,19 @@ class Command final : private ChildEvents {
   std::unique_ptr<Child> child_;
 };
 
+// In its own group or in that one, which both sides see to; with that number, or with any where that can't be had.
+struct GroupChild : ForkedChild {
+  explicit GroupChild(pid_t group = 0, pid_t number = 0)
+      : ForkedChild(
+            [group] {
+              setpgid(0, group);
+              return live();
+            },
+            number) {
+    REQUIRE(setpgid(pid(), group) == 0);
+  }
+};
+
 // Every test ends what it started; its end checks that no child is left, and orphans come to us.
 class TreeFixture : public StoreFixture {
  public:
@@ -247,6 +260,32 @@ TEST_CASE("process tree: once the group was over, strangers in a group that has 
   CHECK(tree.members(table).empty());
   CHECK(tree.signal(SIGKILL, table) == 0);
   CHECK(tree.count(table) == 0);
+  CHECK(left.is_alive());
+}
+
+TEST_CASE("process tree: once a stranger was seen with the number, what that leaves in its group is let be") {
+  GroupChild leader, member(leader.pid());
+  const pid_t number = leader.pid();
+  ProcessTree tree{ProcessGroup(number)};
+  kill(number, SIGKILL);
+  leader.wait();
+  tree.leader_was_reaped();
+  kill(member.pid(), SIGKILL);
+  member.wait();
+  GroupChild stranger(0, number);
+  if (stranger.pid() != number) {
+    MESSAGE("this system gives no process number that is asked for");
+    return;
+  }
+  GroupChild left(number);
+  ProcessTable table;
+  table.look(uv_hrtime());
+  CHECK(tree.count(table) == 0);
+  kill(number, SIGKILL);
+  stranger.wait();
+  CHECK(tree.group().over_since() > 0);
+  CHECK(tree.signal(SIGKILL, table) == 0);
+  GroupChild witness(number);  // a signal to the group would be delivered by now
   CHECK(left.is_alive());
 }
 
