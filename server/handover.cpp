@@ -315,6 +315,7 @@ Result<HandedJob> read_job(JsonFields& fields, std::string_view payload) {
   job.running = read_running(fields);
   job.pid = fields.number("pid");
   if (job.running && !job.pid) job.pid = job.running->pid;
+  if (job.running && job.running->has_terminal && !job.start.pty) job.start.pty.emplace();  // version 1
   (job.running ? job.running->input.bytes : job.said.input.bytes) = std::move(input);
   job.said.input.is_at_end = job.input_ended_by_client;
   job.said.signals = read_signals(fields);

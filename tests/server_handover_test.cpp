@@ -250,8 +250,9 @@ TEST_CASE("handover: what an older program hands over is gone on from") {
   const std::string head = R"({"type":"job","mark":"","request_digest":"1","request_digest_2":"2",)"
                            R"("input_ended_by_client":true,"stdout":)" +
                            empty + R"(,"stderr":)" + empty;
-  const std::string running = R"(,"running":{"pid":4711,"in":7,"out":8,"err":9,"input_is_at_end":true,)"
-                              R"("handed_on_out":5,"last_output_ms":98}})";
+  const std::string running =
+      R"(,"running":{"pid":4711,"in":7,"out":8,"err":9,"input_is_at_end":true,"has_terminal":true,)"
+      R"("handed_on_out":5,"last_output_ms":98}})";
   const std::string payload = piece(R"({"type":"start","id":"a","shell":true,"keep_ms":1})") + piece("") +
                               piece("") + piece("cat") + piece("uid 0") + piece("rest");
   const auto back = from_image(image_of(R"({"type":"daemon","boot":"00ff","v":1,"jobs":2})", "") +
@@ -262,6 +263,7 @@ TEST_CASE("handover: what an older program hands over is gone on from") {
   CHECK(runs.pid == 4711);
   CHECK(runs.running->input.bytes == "rest");
   CHECK(runs.running->input.is_at_end);
+  CHECK(runs.start.pty.has_value());
   CHECK_FALSE(runs.running->ending.has_value());
   CHECK_FALSE(runs.running->termination.has_begun);
   CHECK(runs.running->handed_on_before_exit == std::array<std::uint64_t, 2>{5, 0});
@@ -269,6 +271,7 @@ TEST_CASE("handover: what an older program hands over is gone on from") {
   CHECK(waits.said.input.bytes == "rest");
   CHECK(waits.said.input.is_at_end);
   CHECK(waits.said.signals.empty());
+  CHECK_FALSE(waits.start.pty.has_value());
 }
 
 TEST_CASE("handover: what a newer program says beside is passed over") {
