@@ -18,9 +18,8 @@ constexpr std::size_t kLongestMethod = std::string_view("PROPPATCH").size();
 constexpr std::string_view kSshBanner = "SSH-";
 constexpr std::string_view kBlanks = " \t";
 
-char upper(char c) {
-  return 'a' <= c && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-}  // toupper(3) is a call
+// toupper(3) is a call.
+char upper(char c) { return 'a' <= c && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 bool same_letters(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),

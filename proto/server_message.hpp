@@ -30,7 +30,8 @@ struct ServerHello {
   std::string server;  // "runwired 0.1.0"; for people
   SessionLimits limits;
   std::uint64_t ping_ms = 0;  // who has heard nothing for so long asks; 0: never
-  // How often another program has taken this one's place in this daemon's life, and how often that was in vain. 0: left out.
+  // How often another program has taken this one's place in this daemon's life, and how often that was in vain.
+  // 0: left out.
   std::uint64_t upgrades = 0;
   std::uint64_t failed_upgrades = 0;
 };

@@ -1,7 +1,5 @@
 #include "server/connection.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cstdint>

@@ -204,7 +204,6 @@ JobId JobTable::take_over(ConnectionId client, JobTerms terms, RunningJob runnin
   return id;
 }
 
-// It has its place in the queue, however long that may be here.
 JobId JobTable::take_over(ConnectionId client, JobRequest request, const SaidAhead& said,
                           JobListener* listener) {
   const JobId id = enqueue(client, std::move(request), listener);

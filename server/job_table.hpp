@@ -81,6 +81,7 @@ class JobTable final : private JobSink {
   void go_on_behind(JobId last_id) { last_id_ = last_id; }
   JobId last_id() const { return last_id_; }
   JobId take_over(ConnectionId client, JobTerms terms, RunningJob running, JobListener* listener);
+  // One that waits has its place in the queue, however long that may be here.
   JobId take_over(ConnectionId client, JobRequest request, const SaidAhead& said, JobListener* listener);
   // For a table that does so. What one that waits is to do; null for one that has been started.
   const JobRequest* waiting_request(JobId id) const;

@@ -85,8 +85,8 @@ void KeptJob::dress(JobRequest& request) const {
   request.terms.wants_cgroup = true;
 }
 
-// Nobody follows it yet, so that all that is owed can be given without a word. It may be as much as the whole window: then
-// no more input would come that could make it due.
+// Nobody follows it yet, so that all that is owed can be given without a word. It may be as much as the whole window:
+// then no more input would come that could make it due.
 void KeptJob::go_on(ConnectionId owner, JobTerms terms, RunningJob running) {
   if (order_.takes_stdin) input_memory_.extend(kStdinWindowBytes);  // it had been granted
   input_allowed_ += std::exchange(input_owed_, 0);

@@ -1,6 +1,5 @@
 #include "server/listener.hpp"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 
 #include <cassert>

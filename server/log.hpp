@@ -2,8 +2,9 @@
 //
 //   time=2026-11-22T15:19:52.123Z level=info event=refused conn=7 reason=http
 //
-// It never blocks the loop: a line that stderr cannot take at once is dropped and counted, and the next line
-// that passes says so (`dropped=N`, right behind the event, where no length of the line can cut it off). Values are escaped and capped, so that no client can forge a line.
+// It never blocks the loop: a line that stderr cannot take at once is dropped and counted, and the next line that
+// passes says so (`dropped=N`, right behind the event, where no length of the line can cut it off). Values are escaped
+// and capped, so that no client can forge a line.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
-// The daemon's end of a command's stdout or stderr, or of its terminal: reads into a log, or hands on what comes, as long as there is
-// room for it, and stops the child by back-pressure while there is none. With neither it reads and throws away, so that
-// a background process that still writes is not killed by SIGPIPE.
+// The daemon's end of a command's stdout or stderr, or of its terminal: reads into a log, or hands on what comes, as
+// long as there is room for it, and stops the child by back-pressure while there is none. With neither it reads and
+// throws away, so that a background process that still writes is not killed by SIGPIPE.
 #pragma once
 
 #include <uv.h>

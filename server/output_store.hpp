@@ -4,7 +4,6 @@
 
 #include <uv.h>
 
-#include <array>
 #include <deque>
 #include <functional>
 #include <memory>

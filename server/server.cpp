@@ -205,7 +205,8 @@ Status Server::gather() {
   return Ok{};
 }
 
-// Where only kept commands are left there is nothing to wait for but what they do at the moment: nothing new begins.
+// Where only kept commands are left there is nothing to wait for but what they do at the moment: from the first such
+// look on nothing new begins.
 bool Server::is_ready() {
   if (!connections_.empty() || jobs_.has_jobs_below(KeptJobs::kFirstOwner) || jobs_.has_kill_due())
     return false;

@@ -19,7 +19,9 @@ class Upgrade {
   struct Steps {
     std::function<Handover()> handover;
     std::function<Status()> gather;  // nothing new begins: who comes waits, who is there is sent away
-    std::function<bool()> is_ready;  // all that is left can go along
+    // All that is left can go along. Has an effect that lasts until go_back(): once nothing else is left, kept commands
+    // that wait are not started, and nothing more is spilled.
+    std::function<bool()> is_ready;
     std::function<void()> hurry;     // what can't has had its time, and is ended
     std::function<void()> farewell;  // who is still there is told that he has to go ...
     std::function<void()> cut_off;   // ... and has to

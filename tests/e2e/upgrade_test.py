@@ -430,7 +430,8 @@ class Others(UpgradeCase):
 
     def test_what_is_kept_and_waits_goes_along_where_a_session_has_to_be_ended(self):
         """promise 67"""
-        daemon = self.daemon = self.start("--drain-timeout", "0.1", "--max-running", "1", listen=[f"unix:{self.path('one.sock')}"])
+        listen = [f"unix:{self.path('one.sock')}"]
+        daemon = self.daemon = self.start("--drain-timeout", "0.1", "--max-running", "1", listen=listen)
         bell = self.bell()
         with Session(daemon.unix) as session:
             session.start(f"echo > {bell}; exec sleep 1000")
