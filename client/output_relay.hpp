@@ -47,6 +47,7 @@ class OutputRelay {
   // What to wait for, and what to do about it.
   pollfd watch(StdStream stream);
   Status look_after(StdStream stream, const pollfd& seen);
+  bool is_terminal(StdStream stream) { return output_.writer_of(stream).is_terminal(); }
   // So many bytes wait here for their readers.
   std::size_t waiting();
 

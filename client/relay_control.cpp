@@ -89,7 +89,7 @@ Status RelayControl::take_stdin() {
 Status RelayControl::take_keys(Escape& escape) {
   escape.hear_interrupt(parts_.link.can_talk() ? std::nullopt : parts_.terminal.interrupt_key());
   RUNWIRE_TRY(parts_.in.read(parts_.terminal.is_raw()));
-  if (escape.leaves()) return detach_by_escape();
+  if (escape.leaves() || parts_.in.has_ended()) return detach_from_keys();
   RUNWIRE_TRY(parts_.in.send());
   if (escape.take_stop()) stop_job();
   return escape.take_interrupt() ? ask_about_key(*parts_.terminal.interrupt_key()) : Status(Ok{});
@@ -113,8 +113,9 @@ Status RelayControl::detach() {
   return Ok{};
 }
 
-// What was typed before is still meant. Whether it can be said now changes nothing.
-Status RelayControl::detach_by_escape() {
+// By an escape, or because the terminal has gone. What was typed before is still meant; whether it can be said now changes
+// nothing.
+Status RelayControl::detach_from_keys() {
   (void)parts_.in.send();
   (void)parts_.terminal.tell_size_early();
   if (options_.line->is_up()) (void)parts_.link.session().flush();

@@ -52,6 +52,8 @@ class RelayControl {
   int milliseconds_to_leave() const { return reading_.milliseconds_to_leave(); }
   // He does it now.
   Error leave();
+  // Of a kept command: the same, and it goes on.
+  Status detach();
 
  private:
   Status obey(int number);
@@ -62,8 +64,7 @@ class RelayControl {
   Status forward(int number);
   void warn();
   void stop_job();
-  Status detach();
-  Status detach_by_escape();
+  Status detach_from_keys();
 
   Parts parts_;
   Options options_;

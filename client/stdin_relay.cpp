@@ -48,7 +48,7 @@ Status StdinRelay::send() {
   while (options_.is_forwarded && command.is_started() && command.takes_stdin()) {
     const std::string_view unsent = input_.from(command.stdin_sent());
     const std::size_t size = std::min(unsent.size(), room());
-    const bool is_last = input_.has_ended() && size == unsent.size();
+    const bool is_last = input_.has_ended() && size == unsent.size() && !options_.obeys_escape;
     if (size == 0 && !is_last) return Ok{};
     RUNWIRE_TRY(link_.send(command.send_stdin(size, is_last), unsent.substr(0, size)));
     input_.forget_before(command.stdin_needed_from());

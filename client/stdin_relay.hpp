@@ -29,11 +29,13 @@ class StdinRelay {
   std::size_t bytes_wanted(bool are_keys_ours);
   // Takes in so many of them. ERRORS: io.
   Status read(bool are_keys_ours);
+  bool has_ended() const { return input_.has_ended(); }
   Escape* escape() { return input_.escape(); }  // null: nobody obeys one
   // As if it had been read.
   void add(char key) { input_.add(key); }
 
-  // What may be sent by now. ERRORS: the link's.
+  // What may be sent by now. The end of the keys of somebody who obeys an escape is that of his terminal, and never sent.
+  // ERRORS: the link's.
   Status send();
 
  private:

@@ -72,6 +72,7 @@ Status StdioRelay::talk() {
     return Ok{};
   }
   RUNWIRE_TRY(control_.obey_signals());
+  if (ending_.is_over()) return Ok{};
   if (watched[kSocket].revents != 0) RUNWIRE_TRY(link_.note(session_.receive()));
   RUNWIRE_TRY(look_after(watched));
   return link_.note(session_.keep_alive(Session::Clock::now()));
@@ -87,6 +88,7 @@ Status StdioRelay::await_line() {
   const int n = ::poll(watched.data(), watched.size(), has_room ? options_.line->milliseconds_to_wake() : -1);
   if (n < 0) return Ok{};
   RUNWIRE_TRY(control_.obey_signals());
+  if (ending_.is_over()) return Ok{};
   RUNWIRE_TRY(look_after(watched));
   if (!has_room || ending_.is_over()) return Ok{};
   const Status tried = options_.line->try_again(session_);
@@ -127,11 +129,22 @@ StdioRelay::Watched StdioRelay::watch() {
   return watched;
 }
 
-// What is there of our own descriptors.
+// Its window was closed, or its line was. SIGHUP may come later, for the shell is told first.
+bool StdioRelay::has_terminal_gone(const Watched& watched) {
+  const auto has_gone = [&](Slot slot, bool is_terminal) {
+    return is_terminal && (watched[slot].revents & POLLHUP) != 0;
+  };
+  return has_gone(kIn, options_.asks) || has_gone(kOut, output_.is_terminal(StdStream::out)) ||
+         has_gone(kErr, output_.is_terminal(StdStream::err));
+}
+
+// What is there of our own descriptors. A kept command is not to be told of a terminal that has gone, be it as the end of
+// its input or as a reader that wants no more.
 Status StdioRelay::look_after(const Watched& watched) {
+  if (options_.line != nullptr && has_terminal_gone(watched)) return control_.detach();
   RUNWIRE_TRY(output_.look_after(StdStream::out, watched[kOut]));
   RUNWIRE_TRY(output_.look_after(StdStream::err, watched[kErr]));
-  return watched[kIn].revents != 0 ? control_.take_stdin() : Status(Ok{});
+  return watched[kIn].revents != 0 && !ending_.is_over() ? control_.take_stdin() : Status(Ok{});
 }
 
 int StdioRelay::milliseconds_to_wake() const {

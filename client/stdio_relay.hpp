@@ -74,6 +74,7 @@ class StdioRelay {
   Status greet();
   Status open();
   Watched watch();
+  bool has_terminal_gone(const Watched& watched);
   Status look_after(const Watched& watched);
   int milliseconds_to_wake() const;
 

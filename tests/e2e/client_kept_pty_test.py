@@ -1,11 +1,14 @@
 """`runwire --keep -t` and `runwire attach -t` with a terminal at both ends: leaving it, and coming back."""
 
+import json
 import os
 import re
+import signal
 
 import process
 from client import program, runwire
 from daemon import until
+from plain import DEADLINE_S
 from terminal import TerminalCase
 
 LEAVE, STOP, CTRL_C = b"~.", b"~\x1a", b"\x03"
@@ -14,9 +17,9 @@ JOB_SHELL = 'set -m; "$0" "$@"; echo "[stopped]"; while read line; do $line; ech
 
 
 class ClientKeptPty(TerminalCase):
-    def kept(self, line, traps=""):
+    def kept(self, line, traps="", **how):
         """A kept command at the terminal that has said that it is there, after it has set these traps."""
-        terminal = self.terminal("--keep", "-t", self.daemon.unix, f"{traps} echo st''arted; {line}")
+        terminal = self.terminal("--keep", "-t", self.daemon.unix, f"{traps} echo st''arted; {line}", **how)
         terminal.wait_shown(b"started\r\n")
         self.assertTrue(terminal.is_raw())
         return terminal
@@ -202,6 +205,75 @@ class ClientKeptPty(TerminalCase):
     def test_where_stdin_is_no_terminal_it_is_that_of_the_command(self):
         ident = self.detached("read x; exit $x")
         self.assertEqual(runwire("attach", "-t", self.daemon.unix, ident, stdin=b"9\n").returncode, 9)
+
+    def kept_ids(self):
+        listed = runwire("ps", "--json", self.daemon.unix)
+        return [json.loads(line)["id"] for line in listed.stdout.splitlines()]
+
+    def assert_takes_keys(self):
+        """The only kept command does, which reads a line and then says it."""
+        [ident] = self.kept_ids()
+        again = self.attach(ident)
+        again.wait_shown(b"started\r\n")
+        again.type(b"word\r")
+        again.wait_shown(b"got word\r\n")
+        self.assert_ends(again, 6)
+
+    def test_a_window_that_closes_leaves_the_command_its_input(self):
+        for hangup in (signal.SIG_IGN, signal.SIG_DFL):
+            with self.subTest(hangup):
+                terminal = self.kept("read x; echo got $x; exit 6", hangup=hangup)
+                terminal.hang_up()
+                self.assertEqual(terminal.popen.wait(DEADLINE_S), 255)
+                self.assert_takes_keys()
+                self.assertEqual(runwire("rm", self.daemon.unix, *self.kept_ids()).returncode, 0)
+
+    def test_a_window_that_closes_on_who_has_come_back_leaves_the_command_its_input(self):
+        ident = self.leave(self.kept("read x; echo got $x; exit 6"))
+        again = self.attach(ident, hangup=signal.SIG_IGN)
+        again.wait_shown(b"started\r\n")
+        again.hang_up()
+        self.assertEqual(again.popen.wait(DEADLINE_S), 255)
+        self.assert_takes_keys()
+
+    def test_a_window_that_closes_while_another_program_reads_leaves_the_command_its_input(self):
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        terminal = self.terminal("--keep", "-t", self.daemon.unix, "echo st''arted; read x; echo got $x; exit 6",
+                                 hangup=signal.SIG_IGN, stdout=write_end)  # fmt: skip
+        os.close(write_end)
+        self.assertEqual(os.read(read_end, 100), b"started\r\n")
+        until(terminal.is_raw, "the terminal to be raw")
+        terminal.hang_up()
+        self.assertEqual(terminal.popen.wait(DEADLINE_S), 255)
+        self.assert_takes_keys()
+
+    def test_a_window_that_closes_is_no_end_of_input_where_the_signal_is_seen_first(self):
+        terminal = self.kept("read x; echo got $x; exit 6")
+        terminal.popen.send_signal(signal.SIGSTOP)
+        until(lambda: process.state(terminal.popen.pid) == "T", "runwire to stop")
+        terminal.popen.send_signal(signal.SIGHUP)
+        terminal.hang_up()
+        terminal.popen.send_signal(signal.SIGCONT)
+        self.assertEqual(terminal.popen.wait(DEADLINE_S), 255)
+        self.assert_takes_keys()
+
+    def test_a_window_that_closes_leaves_a_command_without_a_terminal_its_input_and_output(self):
+        for words in (["--keep"], ["attach"]):
+            with self.subTest(words):
+                line = "echo st''arted; read x; echo got $x; exit 6"
+                terminal = self.terminal("--keep", self.daemon.unix, line, hangup=signal.SIG_IGN)
+                terminal.wait_shown(b"started\r\n")
+                [ident] = self.kept_ids()
+                if words == ["attach"]:
+                    terminal.popen.kill()
+                    terminal = self.terminal("attach", "-i", self.daemon.unix, ident, hangup=signal.SIG_IGN)
+                    terminal.wait_shown(b"started\r\n")
+                terminal.hang_up()
+                self.assertEqual(terminal.popen.wait(DEADLINE_S), 255)
+                done = runwire("attach", "-i", self.daemon.unix, ident, stdin=b"word\n")
+                self.assertEqual((done.returncode, done.stdout), (6, b"started\ngot word\n"))
+                self.assertEqual(runwire("rm", self.daemon.unix, ident).returncode, 0)
 
     def test_it_is_restored_when_there_is_no_such_command(self):
         terminal = self.attach("nosuchid")

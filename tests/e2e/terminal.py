@@ -19,18 +19,19 @@ LOCAL_MODES = 3  # of what tcgetattr() gives
 class Terminal:
     """A terminal that the test plays, and a runwire that runs in its foreground."""
 
-    def __init__(self, *words, rows=33, cols=99, binary=None, **variables):
+    def __init__(self, *words, rows=33, cols=99, binary=None, stdout=None, hangup=signal.SIG_DFL, **variables):
         self.master, self.slave = os.openpty()
         self.resize(rows, cols)
+        self.hangup = hangup  # what SIGHUP does, also where the test was started by nohup(1)
         self.before = self.modes()
         self.shown = b""
         self.popen = subprocess.Popen(
-            [binary or program(), *words], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            [binary or program(), *words], stdin=self.slave, stdout=stdout or self.slave, stderr=self.slave,
             env=environment(TERM="vt220", **variables), start_new_session=True, preexec_fn=self.take,
         )  # fmt: skip
 
     def take(self):
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the test was started by nohup(1)
+        signal.signal(signal.SIGHUP, self.hangup)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
@@ -38,8 +39,14 @@ class Terminal:
         with contextlib.suppress(ProcessLookupError):
             self.popen.kill()
         self.popen.wait()
-        os.close(self.master)
+        if self.master is not None:
+            os.close(self.master)
         os.close(self.slave)
+
+    def hang_up(self):
+        """As when its window is closed."""
+        os.close(self.master)
+        self.master = None
 
     def modes(self):
         return termios.tcgetattr(self.slave)
