@@ -6,7 +6,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -19,8 +18,6 @@ namespace {
 
 constexpr std::string_view kQuestion =
     "runwire: interrupt the command (i), detach (d), or go on (any other key)? ";
-// The line may show the key that has asked.
-constexpr std::string_view kClearLine = "\r\033[K";
 
 // While it lives, a key can be read as soon as it is pressed, and lines that are written end as such. Ctrl-C is a signal, or
 // a key, as it was.
@@ -69,7 +66,8 @@ std::optional<InterruptMeaning> ask_for_meaning(Signals& signals, bool amid_line
   const bool is_ours = terminal && ::tcgetpgrp(terminal.get()) == ::getpgrp();
   if (!is_ours) return std::nullopt;
   const KeyByKey mode(terminal.get());
-  (void)write_fully(terminal.get(), amid_line ? "\n" : kClearLine, "/dev/tty");
+  (void)write_fully(terminal.get(), amid_line ? "\n" : kClearLine,
+                    "/dev/tty");  // it may show the key that has asked
   (void)write_fully(terminal.get(), kQuestion, "/dev/tty");
   std::vector<int> others;
   const auto key = await_key(terminal.get(), signals, others);

@@ -32,6 +32,7 @@ Status KeptLine::meet(const ServerHello& hello) {
 }
 
 Status KeptLine::lose(const Error& why) {
+  is_found_ = false;
   const auto now = Clock::now();
   if (!lost_at_) lost_at_ = now;
   if (!has_met()) {
@@ -47,6 +48,7 @@ Status KeptLine::lose(const Error& why) {
 }
 
 void KeptLine::found() {
+  is_found_ = true;
   lost_at_.reset();
   pauses_.begin_anew();
 }
@@ -106,7 +108,7 @@ Error KeptLine::left(const Error& why) const {
 
 Error KeptLine::detached() const {
   if (!has_met()) return {Errc::closed, "interrupted before the daemon was asked for anything"};
-  const std::string what = is_up() ? "goes on" : "may go on";
+  const std::string what = is_found_ ? "goes on" : "may go on";
   return {Errc::closed, "detached, and the command " + what + "; `" + command_line("attach") +
                             "` comes back to it, `" + command_line("kill") + "` ends it"};
 }

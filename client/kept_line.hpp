@@ -81,7 +81,8 @@ class KeptLine {
   Clock::time_point begun_at_ = Clock::now();
   std::optional<Error> never_met_;  // why the first connection ended, if that was before its greeting
   Clock::time_point try_at_;
-  std::string why_;  // it is down
+  std::string why_;        // it is down
+  bool is_found_ = false;  // over this connection
   bool has_news_ = false;
 };
 

@@ -12,6 +12,9 @@ namespace runwire {
 
 inline constexpr std::uint64_t kScreenBytes = 16 << 10;  // with its colours and the ways of its cursor
 
+// What somebody is told who wants to come back to a terminal that is not there.
+inline constexpr const char* kAtNoTerminal = "the command is at no terminal: -t counts as -i";
+
 struct LastScreen {
   bool is_terminal = false;  // else the command has no terminal, and this is just the last of its output
   std::uint64_t begin = 0;   // in its stdout

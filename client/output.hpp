@@ -27,6 +27,9 @@ Status write_fully(int fd, std::string_view bytes, std::string_view name, int in
 // Ends this program as a reader of stdout who has gone ends any that does not ignore SIGPIPE.
 void end_by_broken_pipe();
 
+// Takes away what a terminal's line shows.
+inline constexpr std::string_view kClearLine = "\r\033[K";
+
 // A line of ours for people: "runwire: " and `text` made printable.
 std::string line_of_ours(std::string_view text);
 

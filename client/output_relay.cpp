@@ -1,5 +1,8 @@
 #include "client/output_relay.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace runwire {
 namespace {
 
@@ -26,7 +29,8 @@ pollfd OutputRelay::watch(StdStream stream) {
   const bool is_elsewhere = stream == StdStream::err && output_.shares_one_writer();
   if (is_elsewhere || link_.command().is_stopped(stream)) return {-1, 0, 0};  // poll ignores it
   const DescriptorWriter& writer = output_.writer_of(stream);
-  return {writer.fd(), writer.events(), 0};
+  const bool comes = link_.command().wants_output() || output_.shares_one_writer() || writer.waiting() > 0;
+  return {comes ? writer.fd() : -1, writer.events(), 0};
 }
 
 Status OutputRelay::look_after(StdStream stream, const pollfd& seen) {
@@ -38,6 +42,13 @@ Status OutputRelay::look_after(StdStream stream, const pollfd& seen) {
 
 std::size_t OutputRelay::waiting() {
   return output_.writer_of(StdStream::out).waiting() + output_.writer_of(StdStream::err).waiting();
+}
+
+bool OutputRelay::waits_for_terminal() {
+  return std::any_of(std::begin(kOutputs), std::end(kOutputs), [this](StdStream stream) {
+    const DescriptorWriter& writer = output_.writer_of(stream);
+    return writer.is_terminal() && writer.waiting() > 0;
+  });
 }
 
 // After bytes of a stream went out, or could not.

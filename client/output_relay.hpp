@@ -48,6 +48,7 @@ class OutputRelay {
   pollfd watch(StdStream stream);
   Status look_after(StdStream stream, const pollfd& seen);
   bool is_terminal(StdStream stream) { return output_.writer_of(stream).is_terminal(); }
+  bool waits_for_terminal();
   // So many bytes wait here for their readers.
   std::size_t waiting();
 

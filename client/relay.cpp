@@ -132,14 +132,15 @@ Result<Errand> errand_of(const CommandRequest& request, const std::string& id, E
   return errand;
 }
 
-// Whether the command has one for ours, and where to begin with its picture.
+// Whether the command has one for ours, and where to begin with its picture. What the server does not tell now, it does when
+// the command is found: until then all of the output is wanted.
 Status find_terminal(const CommandRequest& request, Attach& attach, Errand& errand) {
   if (!wants_terminal(request)) return Ok{};
   const auto screen = find_last_screen(request, attach.id);
   RUNWIRE_TRY(screen);
   errand.has_terminal = errand.is_at_terminal = !*screen || (*screen)->is_terminal;
-  if (*screen) attach.stdout_off = (*screen)->begin;
-  if (!errand.has_terminal && !request.quiet) say("the command is at no terminal: -t counts as -i");
+  if (*screen && errand.has_terminal) attach.stdout_off = (*screen)->begin;
+  if (!errand.has_terminal && !request.quiet) say(kAtNoTerminal);
   return Ok{};
 }
 
@@ -149,7 +150,7 @@ Result<Errand> errand_of(const CommandRequest& request, const JobRequest& job) {
   attach.wants_output = job.verb != JobVerb::wait;
   Errand errand;
   RUNWIRE_TRY(find_terminal(request, attach, errand));
-  if (attach.wants_output && !errand.has_terminal) attach.stdout_off = attach.stderr_off = 0;
+  if (attach.wants_output && !attach.stdout_off) attach.stdout_off = attach.stderr_off = 0;
   if (job.from_now) attach.stdout_off = attach.stderr_off = std::nullopt;
   errand.opening = std::move(attach);
   errand.is_kept = true;

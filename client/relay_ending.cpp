@@ -48,7 +48,8 @@ std::string to_json(const Error& error) {
 int exit_status_of(const RelayEnding& ending) {
   if (ending.left_by_signal != 0) return ExitStatus::killed(ending.left_by_signal).shell_status();
   if (ending.failure || ending.has_gaps) return kOwnFailureStatus;
-  if (!ending.exit && !ending.refusal) return ending.was_enough ? 0 : kOwnFailureStatus;
+  const bool is_enough = ending.was_enough && !ending.reader_has_gone;
+  if (!ending.exit && !ending.refusal) return is_enough ? 0 : kOwnFailureStatus;
   if (ending.refusal) return status_of_refusal(ending.refusal->error);
   const bool timed_out =
       ending.exit->reason == Reason::timeout || ending.exit->reason == Reason::idle_timeout;

@@ -18,8 +18,8 @@ namespace runwire {
 
 class RelayInput {
  public:
-  // `encoding`: null: bytes pass untouched. It outlives this. `obeys_escape`: somebody types, who can say more than what is for the
-  // command.
+  // `encoding`: null: bytes pass untouched. It outlives this. `obeys_escape`: somebody types, who can say
+  // more than what is for the command.
   RelayInput(int fd, Encoding* encoding, bool obeys_escape = false) : in_(fd), encoding_(encoding) {
     if (obeys_escape) escape_.emplace();
   }
@@ -34,6 +34,7 @@ class RelayInput {
   bool has_ended() const { return has_ended_; }
   // Null: nobody obeys one.
   Escape* escape() { return escape_ ? &*escape_ : nullptr; }
+  void forget_escape() { escape_.reset(); }
   // As if it had been read behind all that is held.
   void add(char key) { held_ += key; }
 

@@ -15,7 +15,6 @@
 namespace runwire {
 namespace {
 
-constexpr std::string_view kClearLine = "\r\033[K";
 constexpr std::string_view kRawLineEnd = "\r\n";
 
 // A raw terminal goes down at a line's end, and not back.

@@ -16,6 +16,10 @@ void RelayTerminal::hand_over_keys() {
   if (terminal_ != nullptr) terminal_->make_raw();
 }
 
+void RelayTerminal::take_back_keys() {
+  if (terminal_ != nullptr) terminal_->restore();
+}
+
 std::optional<char> RelayTerminal::interrupt_key() const {
   return terminal_ == nullptr ? std::nullopt : terminal_->interrupt_key();
 }
@@ -49,7 +53,7 @@ Status RelayTerminal::have_it_redrawn() {
 }
 
 Status RelayTerminal::tell_size_if_due() {
-  if (milliseconds_to_wake() != 0 || !link_.can_talk()) return Ok{};
+  if (milliseconds_to_wake() != 0) return Ok{};
   size_due_.reset();
   return tell_size();
 }
@@ -57,7 +61,7 @@ Status RelayTerminal::tell_size_if_due() {
 Status RelayTerminal::tell_size_early() { return size_due_ ? tell_size() : Status(Ok{}); }
 
 int RelayTerminal::milliseconds_to_wake() const {
-  if (!size_due_) return -1;
+  if (!size_due_ || !link_.can_talk()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*size_due_ - Session::Clock::now());
   return static_cast<int>(std::max<long long>(left.count(), 0));
 }

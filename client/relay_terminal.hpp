@@ -14,9 +14,14 @@ class RelayTerminal {
   // `terminal`: null where the command has none over there. Both outlive this.
   RelayTerminal(RelayLink& link, TerminalMode* terminal) : link_(link), terminal_(terminal) {}
 
+  // At both ends.
+  bool is_there() const { return terminal_ != nullptr && terminal_->is_there(); }
   bool is_raw() const { return terminal_ != nullptr && terminal_->is_raw(); }
+  void forget() { terminal_ = nullptr; }  // there is none over there, after all
   // The command runs, and takes the keys from now on.
   void hand_over_keys();
+  // It does not any more: the terminal is as it was, and stays so.
+  void take_back_keys();
   std::optional<char> interrupt_key() const;
   void stop_job();
 

@@ -32,6 +32,7 @@ class SessionCommand {
   // ERRORS: protocol: it speaks of another command, out of order, or about other bytes than those that came.
   Status take(const ServerMessage& message, std::uint64_t stdin_window);
 
+  bool wants_output() const { return wants_output_; }
   bool is_started() const { return started_; }
   bool has_exited() const { return exited_; }
 

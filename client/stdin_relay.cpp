@@ -33,6 +33,11 @@ std::size_t StdinRelay::keys_wanted() {
   return RelayInput::kMost - std::min(input_.from(link_.command().stdin_sent()).size(), RelayInput::kMost);
 }
 
+void StdinRelay::forget_escape() {
+  options_.obeys_escape = false;
+  input_.forget_escape();
+}
+
 Status StdinRelay::read(bool are_keys_ours) {
   const Status read = input_.read(bytes_wanted(are_keys_ours));
   if (read && !link_.command().takes_stdin()) input_.forget_before(UINT64_MAX);

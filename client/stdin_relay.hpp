@@ -29,6 +29,8 @@ class StdinRelay {
   std::size_t bytes_wanted(bool are_keys_ours);
   // Takes in so many of them. ERRORS: io.
   Status read(bool are_keys_ours);
+  // As if nobody did. REQUIRES: nothing has been read.
+  void forget_escape();
   bool has_ended() const { return input_.has_ended(); }
   Escape* escape() { return input_.escape(); }  // null: nobody obeys one
   // As if it had been read.

@@ -1,5 +1,7 @@
 #include "client/stdio_relay.hpp"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -7,6 +9,7 @@
 
 #include "client/failure_text.hpp"
 #include "client/kept_line.hpp"
+#include "client/last_screen.hpp"
 
 namespace runwire {
 namespace {
@@ -16,6 +19,10 @@ constexpr int kStandstillMs =
 
 // Of two times for poll(2), of which -1 is never.
 int sooner(int one, int other) { return one < 0 || other < 0 ? std::max(one, other) : std::min(one, other); }
+
+bool wants_end(int number) {
+  return number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
+}
 
 }  // namespace
 
@@ -43,8 +50,8 @@ RelayEnding StdioRelay::run(std::string_view payload) {
   if (!turn.ok()) fail(turn.error());
   if (turn.ok() && options_.ends_session) session_.close();
   output_.hide();
-  drain();
   ending_.leaves_line_unfinished = output_.leaves_line_unfinished();
+  drain();
   return std::move(ending_);
 }
 
@@ -183,14 +190,23 @@ Status StdioRelay::take(const SessionEvent& event) {
 
 Status StdioRelay::take_started(const Started& started, std::string_view json) {
   ending_.was_started = true;
-  const bool takes_none = !command_.takes_stdin() && std::holds_alternative<Attach>(opening_);
-  if (!present_ && takes_none && options_.forwards_stdin && !options_.quiet)
-    output_.say("the command takes no input: it has no stdin, or was told its end");
+  if (std::holds_alternative<Attach>(opening_) && !present_) take_first_look();
   if (!present_) present_ = command_.kept();
   if (command_.takes_stdin()) terminal_.hand_over_keys();
   if (options_.line != nullptr) RUNWIRE_TRY(found());
   if (options_.verbose && started.pid) output_.say("started, process " + std::to_string(*started.pid));
   return output_.tell(json);
+}
+
+// What could not be known of somebody else's command before.
+void StdioRelay::take_first_look() {
+  if (!command_.takes_stdin() && options_.forwards_stdin && !options_.quiet)
+    output_.say("the command takes no input: it has no stdin, or was told its end");
+  const bool has_none = command_.kept() && !command_.kept()->has_terminal;
+  if (options_.terminal == nullptr || !has_none) return;
+  if (!options_.quiet) output_.say(kAtNoTerminal);
+  terminal_.forget();
+  stdin_.forget_escape();
 }
 
 void StdioRelay::tell_of_line() {
@@ -212,7 +228,7 @@ Status StdioRelay::found() {
 
 // Who looks at a screen wants the last of it, and the next picture has no hole.
 Status StdioRelay::take_gap(const Gap& gap, std::string_view json) {
-  if (terminal_.is_raw()) return output_.tell(json);
+  if (terminal_.is_there()) return output_.tell(json);
   ending_.has_gaps = true;
   output_.say("bytes " + std::to_string(gap.from) + " to " + std::to_string(gap.to - 1) + " of " +
               std::string(name_of(gap.stream)) + " are lost: the server has given them up");
@@ -270,14 +286,16 @@ void StdioRelay::fail(const Error& error) {
   if (about_the_server) (void)output_.tell(to_json(*ending_.failure));
 }
 
-// What waits for its reader goes out before we do. A signal ends that, and after a failure, or where a signal has us leave,
-// a standstill does.
+// What waits for its reader goes out before we do. A signal that wants an end has it, and after a failure, or where a signal
+// has us leave, a standstill does. Nobody takes keys any more, so they mean to us what they mean to every program, once the
+// terminal has shown its part.
 void StdioRelay::drain() {
   while (!ending_.was_interrupted) {
     Watched watched = watch();
     watched[kSocket].fd = watched[kIn].fd = -1;
     const bool waits = (watched[kOut].events | watched[kErr].events) != 0;
     if (!waits) return;
+    if (!output_.waits_for_terminal()) terminal_.take_back_keys();
     const int to_give_up = ending_.failure ? kStandstillMs : control_.milliseconds_to_leave();
     const int n = ::poll(watched.data(), watched.size(), to_give_up);
     if (n == 0) return give_up(control_.leaving_signal());
@@ -287,7 +305,8 @@ void StdioRelay::drain() {
       if (!written && !ending_.failure) ending_.failure = written.error();
     }
     const int number = watched[kSignals].revents == 0 ? 0 : options_.signals->next();
-    if (number != 0) return give_up(number);
+    if (terminal_.is_concerned_by(number)) (void)terminal_.obey(number);
+    if (wants_end(number)) return give_up(number);
   }
 }
 

@@ -82,6 +82,7 @@ class StdioRelay {
   Status take(const SessionEvent& event);
   Status take_started(const Started& started, std::string_view json);
   Status found();
+  void take_first_look();
   void tell_of_line();
   Status take_gap(const Gap& gap, std::string_view json);
   Status take_error(const SessionEvent& event, const SessionError& error);

@@ -26,11 +26,11 @@ bool is_ours(int terminal) {
 }
 
 // tcsetattr(3) and all else here may be called in a signal handler.
-void restore(int when) {
+void set_as_before(int when) {
   if (g_is_raw != 0 && is_ours(g_terminal)) ::tcsetattr(g_terminal, when, &g_before);
 }
 
-void restore_at_exit() { restore(TCSADRAIN); }
+void restore_at_exit() { set_as_before(TCSADRAIN); }
 
 void set_raw() {
   if (g_is_raw == 0 || !is_ours(g_terminal)) return;
@@ -41,7 +41,7 @@ void set_raw() {
 
 // What would have been done about the signal is done then.
 void restore_and_die(int number) {
-  restore(TCSANOW);
+  set_as_before(TCSANOW);
   ::sigaction(number, &g_actions[number], nullptr);
   ::raise(number);
 }
@@ -68,9 +68,7 @@ TerminalMode::TerminalMode(int fd) {
 }
 
 TerminalMode::~TerminalMode() {
-  restore(TCSADRAIN);
-  if (g_is_raw != 0) leave_deadly_signals();
-  g_is_raw = 0;
+  restore();
   g_terminal = -1;
 }
 
@@ -84,6 +82,12 @@ void TerminalMode::make_raw() {
   set_raw();
 }
 
+void TerminalMode::restore() {
+  set_as_before(TCSADRAIN);
+  if (g_is_raw != 0) leave_deadly_signals();
+  g_is_raw = 0;
+}
+
 bool TerminalMode::is_raw() const { return g_is_raw != 0; }
 
 std::optional<char> TerminalMode::interrupt_key() const {
@@ -92,14 +96,14 @@ std::optional<char> TerminalMode::interrupt_key() const {
 }
 
 void TerminalMode::stop_program() {
-  restore(TCSADRAIN);
+  set_as_before(TCSADRAIN);
   ::raise(SIGSTOP);
   set_raw();
 }
 
 // The system leaves alone what SIGTSTP finds in a job that no shell looks after.
 void TerminalMode::stop_job() {
-  restore(TCSADRAIN);
+  set_as_before(TCSADRAIN);
   struct sigaction usual = {}, ours = {};
   usual.sa_handler = SIG_DFL;
   ::sigaction(SIGTSTP, &usual, &ours);

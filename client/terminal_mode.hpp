@@ -9,7 +9,7 @@
 
 namespace runwire {
 
-// As it was, until make_raw(); then raw (cfmakeraw(3)) while it lives, or until the program ends, by a signal, too. Only
+// As it was, until make_raw(); then raw (cfmakeraw(3)) until restore(), while it lives, or until the program ends, by a signal, too. Only
 // SIGKILL, which nothing can be done about, and a stack that is full leave the terminal raw. While another process group has
 // the terminal, because we are in the background, it is left alone. One at a time in a process.
 class TerminalMode {
@@ -22,6 +22,7 @@ class TerminalMode {
 
   bool is_there() const;  // false: there is no terminal
   void make_raw();
+  void restore();
   bool is_raw() const;
   // The key that interrupts a program here when the terminal is not raw. Absent: none does.
   std::optional<char> interrupt_key() const;

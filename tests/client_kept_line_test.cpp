@@ -144,6 +144,8 @@ TEST_CASE("kept line: whether the command goes on is said as far as it is known"
   Line each;
   CHECK(says(each.line.detached(), "before the daemon was asked for anything"));
   REQUIRE(each.line.meet(Line::hello_of("1")).ok());
+  CHECK(says(each.line.detached(), "the command may go on;"));  // the start may not have left
+  each.line.found();
   CHECK(says(each.line.detached(), "the command goes on;"));
   REQUIRE(each.line.lose(kWhy).ok());
   CHECK(says(each.line.detached(), "the command may go on;"));

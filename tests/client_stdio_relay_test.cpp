@@ -136,6 +136,14 @@ TEST_CASE("stdio relay: timeouts, signals and refusals have their statuses") {
   CHECK(exit_status_of(ending) == 255);
 }
 
+TEST_CASE("stdio relay: what was wanted has come, unless it was its reader who wanted no more") {
+  RelayEnding ending;
+  ending.was_enough = true;
+  CHECK(exit_status_of(ending) == 0);
+  ending.reader_has_gone = true;
+  CHECK(exit_status_of(ending) == kOwnFailureStatus);
+}
+
 TEST_CASE("stdio relay: incomplete output is no success, and an end by the server is none either") {
   RelayEnding ending;
   ending.exit = exit_with(ExitStatus::exited(0), 0, 0);

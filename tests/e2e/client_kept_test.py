@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import termios
 import threading
 import unittest
 
@@ -605,6 +606,45 @@ class AtTerminal(KeptCase):
         return any(target.startswith("socket:") for target in targets)
 
 
+class AttachAtTerminal(AtTerminal):
+    """attach -t, which first asks over a connection of its own where the last screen begins."""
+
+    def attach(self, *scripts):
+        self.keep(*scripts, options=("attach", "-t"))
+
+    def test_where_the_server_could_not_tell_the_command_may_be_at_no_terminal_after_all(self):
+        def play(peer):
+            self.assertEqual((peer.attach["stdout"], peer.attach["stderr"]), (0, 0))
+            peer.found(window=100, eof=False)
+            peer.output(b"up")
+            self.assertEqual(peer.read_until("stdin")["payload"], b"word\n")
+            peer.exit(3)
+            peer.await_end()
+
+        self.attach(refuse_connection, attached(play))
+        self.await_text(b"up")
+        self.assertIn(b"the command is at no terminal: -t counts as -i", self.shown)
+        self.assertTrue(termios.tcgetattr(self.terminal)[3] & termios.ICANON)
+        os.write(self.terminal, b"word\n")
+        self.assertEqual(self.status(), 3)
+
+    def test_a_gap_is_nothing_at_a_terminal_even_where_the_input_has_ended(self):
+        def find(peer):
+            peer.found(pty=True)
+            peer.await_end()
+
+        def play(peer):
+            peer.found(pty=True)
+            peer.say("gap", id=peer.id, stream="stdout", **{"from": 0, "to": 100})
+            peer.bytes_sent["stdout"] = 100
+            peer.exit(0)
+            peer.await_end()
+
+        self.attach(attached(find), attached(play))
+        self.assertEqual(self.status(), 0)
+        self.assertNotIn(b"lost", self.shown)
+
+
 class Terminal(AtTerminal):
     def test_an_interrupt_asks_and_i_interrupts_the_command(self):
         def play(peer):
@@ -943,10 +983,32 @@ class Attach(KeptCase):
                 while True:
                     self.assertIn(peer.read()["type"], ("credit",))
 
-        process = self.start("attach", self.serve(attached(play)).address, "k1")
-        self.assertEqual(process.stdout.readline(), b"y\n")
+        with tempfile.NamedTemporaryFile() as file:
+            process = self.start("attach", "--status-file", file.name, self.serve(attached(play)).address, "k1")
+            self.assertEqual(process.stdout.readline(), b"y\n")
+            process.stdout.close()
+            self.assertEqual(process.wait(DEADLINE_S), -signal.SIGPIPE)
+            with open(file.name, "rb") as record:  # how it ended is not known
+                self.assertEqual(json.load(record), {"status": 255, "exit": None, "error": None})
+
+    def test_wait_writes_nothing_and_needs_no_reader(self):
+        def script(connection):
+            peer = KeptPeer(connection)
+            peer.await_attach()
+            peer.found()
+            peer.say("ping")
+            self.assertEqual(peer.read()["type"], "pong")
+            self.assertTrue(has_left.wait(DEADLINE_S))
+            peer.say("ping")
+            self.assertEqual(peer.read()["type"], "pong")
+            peer.exit(3)
+            peer.await_end()
+
+        has_left = threading.Event()
+        process = self.start("wait", self.serve(script).address, "k1")
         process.stdout.close()
-        self.assertEqual(process.wait(DEADLINE_S), -signal.SIGPIPE)
+        has_left.set()
+        self.assertEqual(process.wait(DEADLINE_S), 3)
 
     def test_wait_shows_nothing_and_ends_with_the_commands_status(self):
         def play(peer):

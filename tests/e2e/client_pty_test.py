@@ -118,6 +118,43 @@ class ClientPty(TerminalCase):
         self.assertEqual(terminal.wait(), 6)
         self.assert_restored(terminal)
 
+    def over_but_unread(self):
+        """A terminal whose command has ended while a program reads nothing of its output, and that program's pipe."""
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        line = "echo st''arted; read x; head -c 300000 /dev/zero"
+        terminal = self.terminal("-t", self.daemon.unix, line, stdout=write_end)
+        os.close(write_end)
+        self.assertEqual(os.read(read_end, 100), b"started\r\n")
+        until(terminal.is_raw, "the terminal to be raw")
+        terminal.type(b"\r")
+        until(lambda: terminal.modes() == terminal.before, "the terminal to be as it was")
+        return terminal, read_end
+
+    def test_keys_are_those_of_any_program_when_the_command_is_over_and_its_output_is_not_read(self):
+        terminal, _ = self.over_but_unread()
+        terminal.type(CTRL_C)
+        self.assertEqual(terminal.wait(), 255)
+        self.assertIn(b"interrupted: the rest of the output is lost", terminal.shown)
+        self.assert_restored(terminal)
+
+    def test_it_can_be_stopped_while_its_output_is_not_read(self):
+        terminal, _ = self.over_but_unread()
+        terminal.popen.send_signal(signal.SIGTSTP)
+        until(lambda: process.state(terminal.popen.pid) == "T", "runwire to stop")
+
+    def test_no_signal_but_one_that_wants_an_end_costs_output_that_is_not_yet_read(self):
+        terminal, output = self.over_but_unread()
+        terminal.resize(44, 111)
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT):
+            terminal.popen.send_signal(number)
+        data = b""
+        while piece := os.read(output, 1 << 16):
+            data += piece
+        self.assertEqual(terminal.wait(), 0)
+        self.assertEqual(data.count(b"\0"), 300000)
+        self.assertEqual(terminal.shown, b"\r\n" if terminal.shown else b"")
+
     def test_without_a_command_it_is_a_login_shell(self):
         terminal = self.terminal("-t", "-e", "SHELL=/bin/bash", "-e", "HOME=" + self.directory, self.daemon.unix)
         terminal.type(b"shopt -q login_shell && echo it is a lo''gin shell; exit 5\r")
