@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <optional>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "client/output.hpp"
+#include "client/terminal_mode.hpp"
 #include "client/unique_fd.hpp"
 
 namespace runwire {
@@ -18,33 +18,6 @@ namespace {
 
 constexpr std::string_view kQuestion =
     "runwire: interrupt the command (i), detach (d), or go on (any other key)? ";
-
-// While it lives, a key can be read as soon as it is pressed, and lines that are written end as such. Ctrl-C is a signal, or
-// a key, as it was.
-class KeyByKey {
- public:
-  explicit KeyByKey(int terminal) : terminal_(terminal), is_set_(::tcgetattr(terminal, &before_) == 0) {
-    if (!is_set_) return;
-    termios now = before_;
-    now.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
-    now.c_oflag |= static_cast<tcflag_t>(OPOST | ONLCR);
-    now.c_cc[VMIN] = 1;
-    now.c_cc[VTIME] = 0;
-    ::tcsetattr(terminal_, TCSADRAIN, &now);
-  }
-  KeyByKey(const KeyByKey&) = delete;
-  KeyByKey& operator=(const KeyByKey&) = delete;
-  ~KeyByKey() {
-    if (is_set_) ::tcsetattr(terminal_, TCSADRAIN, &before_);
-  }
-
-  bool interrupts(char key) const { return is_set_ && static_cast<cc_t>(key) == before_.c_cc[VINTR]; }
-
- private:
-  int terminal_;
-  termios before_ = {};
-  bool is_set_;
-};
 
 // Absent: a signal that wants an end came first. Others are put by.
 std::optional<char> await_key(int terminal, Signals& signals, std::vector<int>& others) {

@@ -97,7 +97,7 @@ Status RelayControl::take_keys(Escape& escape) {
 
 void RelayControl::stop_job() {
   if (options_.line->is_up()) (void)parts_.link.session().flush();
-  parts_.output.say("stopped, and the command goes on; fg comes back");
+  if (parts_.terminal.is_job_of_shell()) parts_.output.say("stopped, and the command goes on; fg comes back");
   parts_.terminal.stop_job();
 }
 

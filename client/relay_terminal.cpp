@@ -24,6 +24,8 @@ std::optional<char> RelayTerminal::interrupt_key() const {
   return terminal_ == nullptr ? std::nullopt : terminal_->interrupt_key();
 }
 
+bool RelayTerminal::is_job_of_shell() const { return terminal_ != nullptr && terminal_->is_job_of_shell(); }
+
 void RelayTerminal::stop_job() {
   if (terminal_ != nullptr) terminal_->stop_job();
 }

@@ -23,6 +23,7 @@ class RelayTerminal {
   // It does not any more: the terminal is as it was, and stays so.
   void take_back_keys();
   std::optional<char> interrupt_key() const;
+  bool is_job_of_shell() const;  // as TerminalMode has it
   void stop_job();
 
   // Is this signal about our terminal, and not for the command?

@@ -1,6 +1,7 @@
 // The terminal here, while a command at a terminal over there has it: every key goes there as it is.
 #pragma once
 
+#include <signal.h>
 #include <termios.h>
 
 #include <optional>
@@ -31,8 +32,32 @@ class TerminalMode {
   void stop_program();
   // The same with its whole job, as Ctrl-Z does it, but only where there is a shell that can have it go on.
   void stop_job();
+  bool is_job_of_shell() const;  // there certainly is one
   // Raw anew: whoever had the terminal while the program was stopped has set it for himself.
   void resume();
+};
+
+// While it lives, a key can be read as soon as it is pressed, and lines that are written end as such. Ctrl-C is a signal, or
+// a key, as it was. When the program ends or is stopped by a signal, the terminal is as it was before anything changed it.
+// It may come on top of a TerminalMode, of the same terminal.
+class KeyByKey {
+ public:
+  explicit KeyByKey(int terminal);  // which outlives this
+  KeyByKey(const KeyByKey&) = delete;
+  KeyByKey& operator=(const KeyByKey&) = delete;
+  ~KeyByKey();
+
+  bool interrupts(char key) const;
+
+ private:
+  void catch_stop();
+
+  bool was_changed_;  // already; this and the next three are how it was
+  int terminal_;
+  termios before_, wanted_;
+  struct sigaction stop_before_ = {};
+  bool is_set_ = false, catches_stop_ = false;
+  cc_t interrupt_key_ = 0;
 };
 
 // Of the first of stdin, stdout and stderr that is a terminal and knows.

@@ -9,8 +9,9 @@ import process
 from client import program, runwire
 from daemon import until
 from plain import DEADLINE_S
-from terminal import TerminalCase
+from terminal import LEADER, TerminalCase
 
+QUESTION = b"interrupt the command (i), detach (d), or go on (any other key)? "
 LEAVE, STOP, CTRL_C = b"~.", b"~\x1a", b"\x03"
 # A shell with job control: runwire is its first job, and what is typed when that has stopped is said to the shell.
 JOB_SHELL = 'set -m; "$0" "$@"; echo "[stopped]"; while read line; do $line; echo "[$line $?]"; done'
@@ -143,6 +144,7 @@ class ClientKeptPty(TerminalCase):
         terminal = self.kept("read x; exit 6")
         terminal.type(STOP + b"\r")
         self.assert_ends(terminal, 6)
+        self.assertNotIn(b"stopped", terminal.shown)
 
     def test_what_is_typed_before_leaving_still_counts(self):
         ident = self.leave(self.kept("read x; exit 4"), b"\r" + LEAVE)
@@ -274,6 +276,36 @@ class ClientKeptPty(TerminalCase):
                 done = runwire("attach", "-i", self.daemon.unix, ident, stdin=b"word\n")
                 self.assertEqual((done.returncode, done.stdout), (6, b"started\ngot word\n"))
                 self.assertEqual(runwire("rm", self.daemon.unix, ident).returncode, 0)
+
+    def test_a_question_leaves_the_terminal_as_it_was_when_runwire_dies_of_a_signal(self):
+        words = ["--keep", self.daemon.unix, "echo st''arted; exec sleep 1000"]
+        terminal = self.terminal("-c", LEADER, program(), *words, binary="/bin/sh")
+        terminal.wait_shown(b"started\r\n")
+        terminal.type(CTRL_C)
+        terminal.wait_shown(QUESTION)
+        self.assertNotEqual(terminal.modes(), terminal.before)
+        [runwire_pid] = process.children(terminal.popen.pid)
+        os.kill(runwire_pid, signal.SIGALRM)
+        terminal.wait_shown(b"[status 142]\r\n")
+        self.assert_restored(terminal)
+        [ident] = self.kept_ids()
+        self.assertEqual(runwire("kill", self.daemon.unix, ident).returncode, 0)
+
+    def test_a_question_leaves_the_terminal_as_it_was_while_runwire_is_stopped(self):
+        words = ["--keep", self.daemon.unix, "echo st''arted; exec sleep 1000"]
+        terminal = self.terminal("-c", JOB_SHELL, program(), *words, binary="/bin/sh")
+        terminal.wait_shown(b"started\r\n")
+        terminal.type(CTRL_C)
+        terminal.wait_shown(QUESTION)
+        asking = terminal.modes()
+        terminal.type(b"\x1a")
+        terminal.wait_shown(b"[stopped]\r\n")
+        self.assert_restored(terminal)
+        terminal.type(b"fg\n")
+        until(lambda: terminal.modes() == asking, "one key to be awaited again")
+        terminal.type(b"i")
+        terminal.wait_shown(b"[fg 130]\r\n")
+        self.assert_restored(terminal)
 
     def test_it_is_restored_when_there_is_no_such_command(self):
         terminal = self.attach("nosuchid")

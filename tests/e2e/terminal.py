@@ -13,6 +13,8 @@ import termios
 from client import environment, program
 from daemon import DaemonCase, until
 
+# A shell that holds the terminal: the system sets one anew whose leader has gone, so that nothing can be said of its modes.
+LEADER = 'trap : INT; "$0" "$@"; echo "[status $?]"; read x'
 LOCAL_MODES = 3  # of what tcgetattr() gives
 
 
