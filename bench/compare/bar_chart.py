@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from svg import LETTER_PX, Scale, bar, drawing, line, log_ticks, marker, shortened, words
+from chart import Chart
+from svg import LETTER_PX, Scale, bar, drawing, line, log10, log_ticks, marker, shortened, words
 
 NARROW_PX = 500
 BAR_PX = 16
@@ -100,3 +101,12 @@ def log_span(values, low=None):
     """Span and ticks of a logarithmic axis; it begins at `low`, where bars need a start that means something."""
     span = (low or min(values) * 0.8, max(values) * 1.1)
     return span, log_ticks(*span)
+
+
+def milliseconds_chart(heading, caption, rows):
+    """Of rows with marks, on a logarithmic axis."""
+    if not rows:
+        return Chart(heading, caption, None)
+    span, ticks = log_span([value for row in rows for value, _, _ in row.marks])
+    named = [(tick, f"{tick:,g} ms") for tick in ticks]
+    return Chart(heading, caption, lambda width: bar_chart(width, heading, [Block("", rows, None)], span, log10, named))

@@ -1,12 +1,11 @@
 """What is told of commands beside a build: a table and a chart."""
 
-from bar_chart import Block, Row, bar_chart, log_span
-from chart import Chart
+from bar_chart import Row, milliseconds_chart
 from figures import shown_median, shown_spread
 from goals import BUILD_PROCESSES
 from medians import find, listed, over_rounds, ratio_over_rounds
 from ranking import OURS, in_order
-from svg import BARE, log10
+from svg import BARE
 from text_table import Table
 
 BARE_LOOP = "bare loop"
@@ -56,11 +55,7 @@ def build_chart(result, styles):
         "Milliseconds, the median of one client's commands: alone (hollow), and beside another's command that spins "
         "on so many processes (full). Logarithmic. Lower is better, and so is a short way."
     )
-    if not rows:
-        return Chart(heading, caption, None)
-    span, ticks = log_span([value for row in rows for value, _, _ in row.marks])
-    named = [(tick, f"{tick:,g} ms") for tick in ticks]
-    return Chart(heading, caption, lambda width: bar_chart(width, heading, [Block("", rows, None)], span, log10, named))
+    return milliseconds_chart(heading, caption, rows)
 
 
 def build_row(name, entry, figure, look):

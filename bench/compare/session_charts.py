@@ -1,12 +1,12 @@
 """The page's charts of sessions."""
 
-from bar_chart import Block, Row, bar_chart, log_span
+from bar_chart import Block, Row, bar_chart, milliseconds_chart
 from chart import Chart
 from figures import shown, shown_median
 from goals import GIB
 from medians import find, listed, over_rounds
 from ranking import OURS, is_ours
-from svg import log10, looks
+from svg import looks
 
 
 def session_charts(result):
@@ -52,11 +52,7 @@ def session_echo(result):
         "Milliseconds: the median (hollow) and the 99th percentile (full); alone, and beside streams on so many "
         "connections. Logarithmic. Lower is better."
     )
-    if not rows:
-        return Chart(heading, caption, None)
-    span, ticks = log_span([value for row in rows for value, _, _ in row.marks])
-    named = [(tick, f"{tick:,g} ms") for tick in ticks]
-    return Chart(heading, caption, lambda width: bar_chart(width, heading, [Block("", rows, None)], span, log10, named))
+    return milliseconds_chart(heading, caption, rows)
 
 
 def echo_row(name, p50, p99, look):

@@ -50,6 +50,19 @@ def start_runwire(*words, **how):
     return subprocess.Popen([program(), *words], **{"stdin": subprocess.DEVNULL, "env": environment(), **how})
 
 
+def start_runwire_for(case, *words, **how):
+    """With pipes for what it says; over when the test is."""
+    process = start_runwire(*words, **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how))
+    case.addCleanup(end_process, process)
+    return process
+
+
+def end_process(process):
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
 def frame(header, payload=b""):
     """`header`: a dict, or the bytes that stand in its place."""
     if isinstance(header, dict):

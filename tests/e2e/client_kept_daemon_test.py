@@ -13,7 +13,7 @@ import subprocess
 import threading
 import unittest
 
-from client import environment, program, runwire, start_runwire
+from client import environment, program, runwire, start_runwire_for
 from daemon import DaemonCase, until
 from plain import DEADLINE_S
 
@@ -98,14 +98,7 @@ class KeptDaemonCase(DaemonCase):
         return done.stdout.decode().strip()
 
     def spawn(self, *words, **how):
-        process = start_runwire(*words, **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how))
-        self.addCleanup(self.end_process, process)
-        return process
-
-    def end_process(self, process):
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        return start_runwire_for(self, *words, **how)
 
 
 class Cuts(KeptDaemonCase):

@@ -277,12 +277,17 @@ class ClientKeptPty(TerminalCase):
                 self.assertEqual((done.returncode, done.stdout), (6, b"started\ngot word\n"))
                 self.assertEqual(runwire("rm", self.daemon.unix, ident).returncode, 0)
 
-    def test_a_question_leaves_the_terminal_as_it_was_when_runwire_dies_of_a_signal(self):
+    def at_the_question(self, shell):
+        """A terminal where the shell's runwire has been asked to end, and asks what is meant."""
         words = ["--keep", self.daemon.unix, "echo st''arted; exec sleep 1000"]
-        terminal = self.terminal("-c", LEADER, program(), *words, binary="/bin/sh")
+        terminal = self.terminal("-c", shell, program(), *words, binary="/bin/sh")
         terminal.wait_shown(b"started\r\n")
         terminal.type(CTRL_C)
         terminal.wait_shown(QUESTION)
+        return terminal
+
+    def test_a_question_leaves_the_terminal_as_it_was_when_runwire_dies_of_a_signal(self):
+        terminal = self.at_the_question(LEADER)
         self.assertNotEqual(terminal.modes(), terminal.before)
         [runwire_pid] = process.children(terminal.popen.pid)
         os.kill(runwire_pid, signal.SIGALRM)
@@ -292,11 +297,7 @@ class ClientKeptPty(TerminalCase):
         self.assertEqual(runwire("kill", self.daemon.unix, ident).returncode, 0)
 
     def test_a_question_leaves_the_terminal_as_it_was_while_runwire_is_stopped(self):
-        words = ["--keep", self.daemon.unix, "echo st''arted; exec sleep 1000"]
-        terminal = self.terminal("-c", JOB_SHELL, program(), *words, binary="/bin/sh")
-        terminal.wait_shown(b"started\r\n")
-        terminal.type(CTRL_C)
-        terminal.wait_shown(QUESTION)
+        terminal = self.at_the_question(JOB_SHELL)
         asking = terminal.modes()
         terminal.type(b"\x1a")
         terminal.wait_shown(b"[stopped]\r\n")

@@ -14,7 +14,7 @@ import threading
 import unittest
 
 import process
-from client import ClientCase, SessionPeer, environment, program, runwire, start_runwire
+from client import ClientCase, SessionPeer, environment, program, runwire, start_runwire_for
 from daemon import until
 from plain import DEADLINE_S
 
@@ -48,20 +48,19 @@ class KeptPeer(SessionPeer):
 def kept(play, **hello):
     """A script: the start, and what is played about it."""
 
-    def script(connection):
-        peer = KeptPeer(connection)
-        peer.begin(**hello)
-        play(peer)
-
-    return script
+    return played(KeptPeer.begin, play, hello)
 
 
 def attached(play, **hello):
     """A script: an attach, and what is played about it."""
 
+    return played(KeptPeer.await_attach, play, hello)
+
+
+def played(begin, play, hello):
     def script(connection):
         peer = KeptPeer(connection)
-        peer.await_attach(**hello)
+        begin(peer, **hello)
         play(peer)
 
     return script
@@ -88,14 +87,7 @@ def end(code=0, found=None, **fields):
 
 class KeptCase(ClientCase):
     def start(self, *words, **how):
-        process = start_runwire(*words, **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how))
-        self.addCleanup(self.end_process, process)
-        return process
-
-    def end_process(self, process):
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        return start_runwire_for(self, *words, **how)
 
     def finish(self, process, stdin=None):
         stdout, stderr = process.communicate(stdin, timeout=DEADLINE_S)
