@@ -165,6 +165,7 @@ class Job final : private ChildEvents {
   ConnectionId client() const { return client_; }
   JobState state() const { return state_; }
   const JobTerms& terms() const { return terms_; }
+  bool streams() const { return terms_.form == ReplyForm::stream; }
   bool wants_processor() const { return runwire::wants_processor(tree_.group().leader()); }
   bool has_kill_due() const { return termination_.is_under_way(); }
   bool holds_pipe() const { return stdout_pipe_.is_open() || stderr_pipe_.is_open(); }

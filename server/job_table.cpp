@@ -68,7 +68,11 @@ void JobTable::start(JobId id) {
   if (request.pty) give_terminal(*request.pty);
   if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   young_.enter(id);
-  if (request.terms.form == ReplyForm::whole) hold_output_of(*entry.job);
+  if (entry.job->streams())
+    ++streams_;
+  else
+    hold_output_of(*entry.job);
+  choose_time_slice();
   spec_.cgroup = entry.job->make_cgroup();
   entry.job->start(spawner_, spec_, wishes);
   if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
@@ -121,6 +125,18 @@ void JobTable::give_way() {
     uv_prepare_stop(before_poll_.get());
   else
     sched_yield();
+}
+
+// Who reads what a command writes meanwhile wants it soon. A whole reply comes when the command has ended, and nothing is
+// gained by interrupting it before; nor by a longer slice, where others wait for a processor. A change costs as much as
+// some wake-ups: it is made for a start that wants another than the last one, and a few commands side by side want none.
+void JobTable::choose_time_slice() {
+  if (streams_ > 0)
+    time_slice_.ask_for(TimeSlice::Length::brief);
+  else if (!queue_.empty())
+    time_slice_.ask_for(TimeSlice::Length::usual);
+  else if (running() == 1)
+    time_slice_.ask_for(TimeSlice::Length::ample);
 }
 
 void JobTable::cancel(JobId id) {
@@ -200,6 +216,8 @@ JobId JobTable::take_over(ConnectionId client, JobTerms terms, RunningJob runnin
                                    std::move(terms), listener);
   Job& taken = *job;
   jobs_.emplace(id, Entry{std::move(job), std::move(spent), by_client_.emplace(client, id).first});
+  if (taken.streams()) ++streams_;
+  choose_time_slice();
   taken.take_over(spawner_, std::move(running));
   return id;
 }
@@ -255,6 +273,7 @@ void JobTable::job_finished(JobId id) {
   young_.leave(id);
   auto node = jobs_.extract(id);
   Job& job = *node.mapped().job;
+  if (job.streams()) --streams_;
   leftovers_.emplace(id, std::move(node.mapped().job));
   by_client_.erase(node.mapped().of_client);
   const ConnectionId client = job.client();

@@ -18,6 +18,7 @@
 #include "server/job.hpp"
 #include "server/job_request.hpp"
 #include "server/spawn.hpp"
+#include "server/time_slice.hpp"
 #include "server/uv_handle.hpp"
 #include "server/young_window.hpp"
 
@@ -115,6 +116,7 @@ class JobTable final : private JobSink {
   void give_terminal(const PtyWish& wish);
   void start_waiting();
   void give_way();
+  void choose_time_slice();
   void forget(JobId id);
   void hold_output_of(Job& job);
   void watch_older_ones();
@@ -145,6 +147,8 @@ class JobTable final : private JobSink {
   std::deque<Youngest>
       youngest_;  // whole replies' commands that are no older than kHoldMs; some have ended already
   Handle<uv_timer_t> watch_timer_;
+  TimeSlice time_slice_;
+  std::size_t streams_ = 0;           // commands of which somebody reads what they write meanwhile
   Handle<uv_prepare_t> before_poll_;  // active while commands wait for a place
 };
 

@@ -14,7 +14,6 @@
 #include "server/spawn.hpp"
 #include "server/start_up_pages.hpp"
 #include "server/successor.hpp"
-#include "server/time_slice.hpp"
 #include "server/upgrade_request.hpp"
 
 namespace {
@@ -66,7 +65,6 @@ int main(int argc, char** argv) {
   if (!handover) return exit_status(handover.error());
   if (handed->is_rehearsal) return runwire::kRehearsedStatus;
   runwire::tidy_inheritance();
-  runwire::take_short_slices();
   runwire::log::set_level(invocation.options->log_level);
   uv_loop_t loop;
   if (uv_loop_init(&loop) != 0) return runwire::kExitFailure;

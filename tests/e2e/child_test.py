@@ -103,15 +103,6 @@ class Child(DaemonCase):
         after = {name: process.limit(pid, getattr(resource, name)) for name in before}
         self.assertEqual(after, before)
 
-    @unittest.skipUnless(process.time_slice_ns(0), "needs Linux 6.12")
-    def test_it_has_the_usual_time_slice_though_the_daemon_has_a_short_one(self):
-        usual = process.time_slice_ns(0)
-        for spawner in ("native", "uv"):
-            daemon = self.start("--spawner", spawner, listen=[f"unix:{self.path(spawner)}"])
-            self.assertLess(process.time_slice_ns(daemon.pid), usual)
-            pid = self.stopped_child_at(daemon, daemon.unix)
-            self.assertEqual(process.time_slice_ns(pid), usual)
-
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
     def test_it_has_the_nice_value_that_the_daemon_was_started_with(self):
         for nice in (-5, 0, 5):
