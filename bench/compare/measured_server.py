@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 
+from control_group import scheduling
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "build" / "release"
 READY = "listening on "
@@ -166,4 +168,5 @@ def machine():
         "cpu": models[0].partition(": ")[2] if models else uname.machine,
         "cores": os.cpu_count(),
         "kernel": f"{uname.sysname} {uname.release} {uname.machine}",
+        "scheduling": scheduling(),
     }

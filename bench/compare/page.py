@@ -49,7 +49,8 @@ def heading(result):
     machine = result.get("machine") or {}
     cores = f"{machine['cores']} cores" if machine.get("cores") else None
     kernel = f"kernel {machine['kernel']}" if machine.get("kernel") else None
-    where = ", ".join(said for said in (machine.get("cpu"), cores, kernel) if said)
+    scheduling = f"scheduled {machine['scheduling']}" if machine.get("scheduling") else None
+    where = ", ".join(said for said in (machine.get("cpu"), cores, kernel, scheduling) if said)
     share = result.get("foreign_cpu_share_max")
     alone = f" Other programs had at most {share:.0%} of the CPU." if share is not None else ""
     return f"""<header>

@@ -15,6 +15,11 @@ import process
 from daemon import DEADLINE_S, DaemonCase, program, until
 
 COMPARE = pathlib.Path(__file__).resolve().parents[2] / "bench" / "compare"
+sys.path.append(str(COMPARE))
+
+from control_group import BY_PROCESS, BY_SESSION, NAME, control_group, root_for_cpu, scheduling  # noqa: E402
+from started_server import DoesNotWork  # noqa: E402
+
 BRIEFLY = ("--brief", "--rounds", "1", "--duration", "200ms", "--commands", "echo hello")
 BUILD_PROCESSES = 16
 
@@ -33,9 +38,9 @@ class CompareCase(DaemonCase):
         return json.loads(pathlib.Path(self.path("all.json")).read_text()), printed
 
     def start_comparing(self, words, **how):
-        running = subprocess.Popen(words, **how)
-        self.addCleanup(end, running)
-        return running
+        self.comparison = subprocess.Popen(words, **how)
+        self.addCleanup(end, self.comparison)
+        return self.comparison
 
 
 def end(running):
@@ -109,6 +114,70 @@ class BesideABuildTest(CompareCase):
                 self.assertEqual(running.wait(DEADLINE_S), 128 + ending)
                 until(lambda: not any(map(process.is_alive, pids)), "its processes to have ended")
                 self.assertEqual(list(directory.iterdir()), [])
+
+
+class ControlGroupCase(CompareCase):
+    def root_or_skip(self):
+        """The group in which a measured server's is made."""
+        try:
+            with control_group():
+                return root_for_cpu()
+        except DoesNotWork as why:
+            self.skipTest(str(why))
+
+
+class ControlGroupTest(ControlGroupCase):
+    def test_what_is_started_is_in_it_with_its_children_and_it_is_gone_when_they_are(self):
+        group = self.root_or_skip() / NAME
+        with control_group() as prefix:
+            shell = subprocess.Popen(
+                [*prefix, "/bin/sh", "-c", "exec 3<&0; cat <&3 & wait"], stdin=subprocess.PIPE,
+            )  # fmt: skip
+            self.addCleanup(end, shell)
+            listed = until(lambda: two_of(group), "the shell and its child to be in the group")
+            self.assertIn(str(shell.pid), listed)
+            shell.stdin.close()
+        self.assertFalse(group.exists())
+
+    def test_where_none_is_to_be_had_the_reason_and_the_next_step_are_told(self):
+        pathlib.Path(self.path("cgroup.subtree_control")).write_text("cpuset memory\n")
+        second = f"30 1 0:27 / {self.directory} rw,nosuid - cgroup2 cgroup2 rw\n"
+        for mounts, said in (
+            ("22 1 0:20 / /proc rw - proc proc rw\n", "mount -t cgroup2"),
+            (second, f"echo +cpu > {self.path('cgroup.subtree_control')}"),
+            (f"30 1 0:27 / {self.path('missing')} rw - cgroup cgroup rw,cpu,cpuacct\n", "run this as root"),
+        ):
+            with self.subTest(said), self.assertRaises(DoesNotWork) as raised, control_group(self.listed(mounts)):
+                pass
+            self.assertIn(said, str(raised.exception))
+
+    def test_scheduling_is_by_session_only_with_autogroup_and_in_the_root_group_of_the_system(self):
+        control = pathlib.Path(self.path("cgroup.subtree_control"))
+        mounts = self.listed(f"30 1 0:27 / {self.directory} rw - cgroup2 cgroup2 rw\n")
+
+        def found(group, on="1", controllers="cpu memory"):
+            control.write_text(f"{controllers}\n")
+            return scheduling(mounts, self.file("group", f"0::{group}\n"), self.file("autogroup", f"{on}\n"))
+
+        self.assertEqual(found("/"), BY_SESSION)
+        self.assertEqual(found("/a service"), BY_PROCESS)
+        self.assertEqual(found("/a service", controllers="memory"), BY_SESSION)
+        self.assertEqual(found("/", on="0"), BY_PROCESS)
+        self.file("cgroup.type", "domain\n")  # which the system's root has not
+        self.assertEqual(found("/"), BY_PROCESS)
+
+    def listed(self, mounts):
+        return self.file("mountinfo", mounts)
+
+    def file(self, name, text):
+        path = pathlib.Path(self.path(name))
+        path.write_text(text)
+        return path
+
+
+def two_of(group):
+    listed = (group / "cgroup.procs").read_text().split()
+    return listed if len(listed) == 2 else None
 
 
 class Builds:
