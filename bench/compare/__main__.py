@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import beside_build
 import scenarios
+import service
 import session_scenarios
 from goals import GIB, SESSION_CLIENTS, SESSION_LISTS, STREAMS
 from instructions import COMMAND as INSTRUCTIONS_COMMAND
@@ -28,7 +29,7 @@ from session_programs import SESSION_PROGRAMS
 from started_server import DoesNotWork
 
 KINDS = (
-    "closed", "open", "programs", "big", "idle", "beside", "build", "start", "instructions", "sessions",
+    "closed", "service", "open", "programs", "big", "idle", "beside", "build", "start", "instructions", "sessions",
     "session-programs",
 )  # fmt: skip
 SHARES = (0.3, 0.5, 0.7)
@@ -36,6 +37,7 @@ IDLE = (1000, 10000)
 STARTS = 10
 # A reply costs them twice its size and more: a few are enough to show it.
 BIG_PEERS = ("rust", "sequential", "go")
+SERVICE_PEERS = ("fork", "rust", "go")  # the fastest
 OPEN_PEERS = ("rust", "go", "fork")
 QUICK_PEERS = ("rust", "fork")
 QUICK_CLIENTS = (8, 64)
@@ -74,8 +76,8 @@ def arguments():
 
 
 def new_result(skipped):
-    lists = ("limits", "copy", "closed", "open", "programs", "big", "idle", "beside", "beside_build", "startup_ms")
-    lists += (*SESSION_LISTS, "session_idle", "session_programs")
+    lists = ("limits", "copy", "closed", "service", "open", "programs", "big", "idle", "beside", "beside_build")
+    lists += ("startup_ms", *SESSION_LISTS, "session_idle", "session_programs")
     return {
         "version": 1,
         "made_with": shlex.join(["./dev", "compare", *sys.argv[1:]]),
@@ -104,6 +106,10 @@ class Comparison:
         self.others = [program for program, why in missing.items() if not why]
         skipped = [[name, why] for name, why in left_out if name in wanted]
         self.result = new_result(skipped + [[program.name, why] for program, why in missing.items() if why])
+        why_not = service.missing() if self.measures("service") else ""
+        self.has_control_groups = self.measures("service") and not why_not
+        if why_not:
+            self.result["skipped"].append(["service", why_not])
         self.speaks_sessions = self.measures("sessions") and session_scenarios.speaks_sessions(self.ours)
         if self.measures("sessions") and not self.speaks_sessions:
             self.result["skipped"].append(["sessions", "this build of runwired does not speak them"])
@@ -119,6 +125,8 @@ class Comparison:
             yardsticks = self.yardsticks(command)
             if self.measures("closed"):
                 self.closed(command, yardsticks)
+        if self.has_control_groups:
+            self.service()
         if self.measures("open"):
             self.open()
         if self.measures("big"):
@@ -148,6 +156,15 @@ class Comparison:
                 scenarios.closed(
                     self.result, self.programs, server, command, clients, self.options.duration, at_hand
                 )
+
+    def service(self):
+        """As closed(), with all yardsticks of the same conditions. One client asks for no throughput."""
+        latency = {"l_ms": service.latency_limit(self.programs, self.times.limit)}
+        for clients in (count for count in self.options.clients if count > 1):
+            at_hand = {**service.limits(self.programs, self.times.limit), **latency}
+            for server in [self.ours, *self.named(SERVICE_PEERS)]:
+                say(f"  in a control group, {clients} clients: {server.name}")
+                service.service(self.result, self.programs, server, clients, self.options.duration, at_hand)
 
     def open(self):
         yardsticks = self.yardsticks(scenarios.ECHO)
@@ -240,7 +257,7 @@ class Comparison:
             say(f"round {number + 1} of {self.options.rounds}")
             self.round()
         self.once()
-        cells = [one for entry in self.result["closed"] for one in entry["rounds"]]
+        cells = [one for entry in self.result["closed"] + self.result["service"] for one in entry["rounds"]]
         self.result["foreign_cpu_share_max"] = max((one["foreign_cpu_share"] or 0 for one in cells), default=None)
         return self.result
 

@@ -18,6 +18,7 @@ from medians import (
     total_over_rounds,
 )
 from ranking import OURS, commands, distinct, in_order, is_ours, share_of_r
+from service_report import NOTE as SERVICE_NOTE
 from session_charts import session_charts
 from svg import BARE, linear_ticks, log10, looks, nines
 
@@ -26,12 +27,14 @@ PERCENTILES = (50, 90, 99, 99.9)
 FIELDS = {50: "p50_ms", 90: "p90_ms", 99: "p99_ms", 99.9: "p999_ms"}
 OPEN_LIMITS = {0.5: 10, 0.7: 30}  # p99 in L, as the goals have them
 KIB_PER_MIB = 1024
+RATE_CAPTION = "Commands a second as a ratio to R, the bare loop in two processes, of the same round. Higher is better."
 
 
 def charts(result):
-    kinds = ("closed", "open", "big", "idle", "beside_build")
+    kinds = ("closed", "open", "big", "idle", "beside_build", "service")
     styles = looks(in_order([entry for kind in kinds for entry in listed(result, kind)]), is_ours)
     throughputs = [throughput(result, styles, command) for command in commands(result) or [ECHO]]
+    throughputs.insert(1, service_throughput(result, styles))  # after that of the same command
     made = [make(result, styles) for make in (latency, cpu, memory, open_loop, build_chart)]
     return [*throughputs, *made, *session_charts(result)]
 
@@ -47,12 +50,17 @@ def at_one_load(result):
 
 
 def throughput(result, styles, command):
-    entries = sorted(
-        (entry for entry in listed(result, "closed") if entry["command"] == command and share_of_r(entry)),
-        key=lambda entry: entry["clients"],
-    )
-    heading = f"Throughput, {command}"
-    caption = "Commands a second as a ratio to R, the bare loop in two processes, of the same round. Higher is better."
+    entries = [entry for entry in listed(result, "closed") if entry["command"] == command]
+    return rate_chart(f"Throughput, {command}", RATE_CAPTION, entries, styles)
+
+
+def service_throughput(result, styles):
+    heading = "The same in a control group of its own"
+    return rate_chart(heading, f"{RATE_CAPTION} {SERVICE_NOTE}", listed(result, "service"), styles)
+
+
+def rate_chart(heading, caption, measured, styles):
+    entries = sorted((entry for entry in measured if share_of_r(entry)), key=lambda entry: entry["clients"])
     if not entries:
         return Chart(heading, caption, None)
     lines = series_of(entries, styles, lambda name: rate_points(entries, name))

@@ -16,7 +16,7 @@ from medians import (
     spread,
     total_over_rounds,
 )
-from ranking import OURS, best_peer, is_ours, share_of_best_peer, share_of_r
+from ranking import OURS, SERVICE, best_peer, is_ours, share_of_best_peer, share_of_r
 
 MEETS = {"at least": operator.ge, "at most": operator.le, "under": operator.lt}
 ECHO = "echo hello"
@@ -63,6 +63,7 @@ def goals(result):
         *shell_goals(result),
         *session_goals(result),
         build_goal(result),
+        *service_goals(result),
         Goal(7, "start-up", "under", 5, "ms", spread(result.get("startup_ms") or [])),
         Goal(0, "commands of runwired that failed or were given up", "at most", 0, "", troubles(result)),
     ]
@@ -170,6 +171,24 @@ def build_goal(result):
     return Goal(0, what, "at most", 2, "x alone", ratio_over_rounds(entry, "p50_ms", "p50_ms_alone"))
 
 
+def service_goals(result):
+    """What is wanted of the rate and of CPU, where sched_autogroup plays no role."""
+    where, rates, against_peers, both, own = "in a control group", [], [], [], []
+    for clients in LOADS:
+        entry = find(listed(result, "service"), server=OURS, command=ECHO, clients=clients)
+        load = f"{clients:,} clients, {where}"
+        peer = best_peer(result, ECHO, clients, SERVICE)
+        name = f" ({peer['server']})" if peer else ""
+        of_peer = share_of_best_peer(result, entry, SERVICE) if entry else None
+        both_share = ratio_over_rounds(entry, "cpu_us", "bare_cpu_us")
+        own_share = ratio_over_rounds(entry, "own_cpu_us", "l_ms", US_PER_MS)
+        rates.append(Goal(0, f"echo hello, {load}, against R", "at least", 0.85, "R", share_of_r(entry)))
+        against_peers.append(Goal(0, f"echo hello, {load}, against the best peer{name}", "at least", 1, "x", of_peer))
+        both.append(Goal(0, f"CPU of daemon and child, {load}", "at most", 1.08, "x bare", both_share))
+        own.append(Goal(0, f"CPU of the daemon alone, {load}", "at most", 0.12, "L", own_share))
+    return rates + against_peers + both + own
+
+
 def shell_goals(result):
     return [shell_goal(result, command) for command in ("/bin/true", "/bin/ls")]
 
@@ -252,7 +271,7 @@ def children_goal(result):
 
 def troubles(result):
     """How many of runwired's commands went wrong in the whole run."""
-    lists = (listed(result, key) for key in ("closed", "open", "programs", "beside_build", *SESSION_LISTS))
+    lists = (listed(result, key) for key in ("closed", "service", "open", "programs", "beside_build", *SESSION_LISTS))
     entries = [entry for entries in lists for entry in entries if is_ours(entry["server"])]
     return spread([total(total_over_rounds(entry, name) for entry in entries for name in ("failed", "gave_up"))])
 

@@ -106,17 +106,17 @@ class Programs:
             sys.exit(f"{' '.join(bench.args)}: {complaint.strip()}")
         return json.loads(said)
 
-    def limit(self, *words):
-        words = [self.limits_program, *words]
+    def limit(self, *words, prefix=()):
+        words = [*prefix, self.limits_program, *words]
         limits = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         said, complaint = result_of(limits)
         if limits.returncode != 0:
             sys.exit(complaint.strip())
         return json.loads(said)
 
-    def spawn_limit(self, command, duration, processes, in_flight, *options):
+    def spawn_limit(self, command, duration, processes, in_flight, *options, prefix=()):
         count = ["--processes", str(processes), "--in-flight", str(in_flight)]
-        return self.limit("spawn", *count, *options, "--duration", duration, command)
+        return self.limit("spawn", *count, *options, "--duration", duration, command, prefix=prefix)
 
 
 def figures_of(report):

@@ -3,6 +3,8 @@
 from medians import listed, ratio_between, ratio_over_rounds
 
 OURS = "runwired"
+DIRECT = ("closed", "programs")  # kinds whose entries are measured under the same conditions
+SERVICE = ("service",)
 
 
 def is_ours(server):
@@ -30,17 +32,18 @@ def share_of_r(entry):
     return ratio_over_rounds(entry, "per_second", "r")
 
 
-def best_peer(result, command, clients):
+def best_peer(result, command, clients, kinds=DIRECT):
     """The peer of the highest median rate at this load, programs with a client of their own included; or None."""
     same_load = [
         entry
-        for entry in listed(result, "closed") + listed(result, "programs")
+        for kind in kinds
+        for entry in listed(result, kind)
         if (entry.get("command"), entry.get("clients")) == (command, clients)
     ]
     peers = [entry for entry in same_load if not is_ours(entry["server"]) and share_of_r(entry)]
     return max(peers, key=lambda entry: share_of_r(entry).median, default=None)
 
 
-def share_of_best_peer(result, entry):
-    peer = best_peer(result, entry.get("command"), entry.get("clients"))
+def share_of_best_peer(result, entry, kinds=DIRECT):
+    peer = best_peer(result, entry.get("command"), entry.get("clients"), kinds)
     return ratio_between(entry, peer, "per_second") if peer else None

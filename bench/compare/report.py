@@ -33,15 +33,23 @@ def comparable(result):
     """What can be compared between runs: {(what, RATE or COST): median or None}"""
     found = {}
     for entry in listed(result, "closed") + listed(result, "programs"):
-        load = f"{entry['server']}, {entry['command']}, {entry['clients']:,} clients"
+        load = load_of(entry)
         found[f"{load}: rate / R", RATE] = share_of_r(entry)
         bare = find(listed(result, "limits"), command=entry["command"])
         found[f"{load}: CPU / bare", COST] = ratio_between(entry, bare, "cpu_us")
+    for entry in listed(result, "service"):
+        load = f"{load_of(entry)}, in a control group"
+        found[f"{load}: rate / R", RATE] = share_of_r(entry)
+        found[f"{load}: CPU / bare", COST] = ratio_over_rounds(entry, "cpu_us", "bare_cpu_us")
     for entry in listed(result, "big"):
         reply = f"{entry['server']}, a reply of {entry['bytes']:,} bytes: MB/s / pipe to TCP"
         found[reply, RATE] = ratio_over_rounds(entry, "mb_per_s", "copy_mb_per_s")
     medians = {key: spread.median for key, spread in found.items() if spread}
     return {**medians, **instructions(result)}
+
+
+def load_of(entry):
+    return f"{entry['server']}, {entry['command']}, {entry['clients']:,} clients"
 
 
 def instructions(result):

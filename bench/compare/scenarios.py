@@ -43,12 +43,12 @@ def limits(result, programs, command, duration):
     return {"r": two["per_second"], "l_ms": alone["p50_ms"]}
 
 
-def closed(result, programs, server, command, clients, duration, yardsticks):
+def closed(result, programs, server, command, clients, duration, yardsticks, kind="closed"):
     with server.running() as (address, _):
         report = programs.bench(address, command, "-c", str(clients), "-z", duration, "-w", programs.warmup)
     result["builds"].update({server.name: report["daemon_build"], "runwire-bench": report["bench_build"]})
     cell = {**figures_of(report), **yardsticks}
-    entry_of(result, "closed", server=server.name, command=command, clients=clients)["rounds"].append(cell)
+    entry_of(result, kind, server=server.name, command=command, clients=clients)["rounds"].append(cell)
 
 
 def open_loop(result, programs, server, share, duration, yardsticks):

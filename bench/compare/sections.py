@@ -13,6 +13,7 @@ from medians import (
     total_over_rounds,
 )
 from ranking import commands, distinct, in_order, share_of_best_peer, share_of_r
+from service_report import service_table
 from session_sections import session_tables
 from text_table import Table
 
@@ -24,7 +25,8 @@ def sections(result):
     for command in commands(result):
         tables += command_tables(result, command)
     makers = (
-        open_table, copy_table, big_table, idle_table, beside_table, build_table, programs_table, instructions_table
+        service_table, open_table, copy_table, big_table, idle_table, beside_table, build_table, programs_table,
+        instructions_table,
     )  # fmt: skip
     tables += [*(make(result) for make in makers), *session_tables(result)]
     return [*tables, failures_table(result), skipped_table(result)]
@@ -192,7 +194,7 @@ def instructions_table(result):
 
 def failures_table(result):
     rows = []
-    for kind in ("closed", "open", "programs"):
+    for kind in ("closed", "service", "open", "programs"):
         for entry in listed(result, kind):
             failed, gave_up = (total_over_rounds(entry, name) for name in ("failed", "gave_up"))
             if failed or gave_up:
@@ -209,7 +211,8 @@ def failures_table(result):
 def where(kind, entry):
     if kind == "open":
         return f"{entry['command']}, open loop at {entry['share_of_r']:g} R"
-    return f"{entry['command']}, {entry['clients']:,} clients"
+    group = ", in a control group" if kind == "service" else ""
+    return f"{entry['command']}, {entry['clients']:,} clients{group}"
 
 
 def skipped_table(result):

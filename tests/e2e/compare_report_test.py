@@ -20,6 +20,7 @@ NAMES = (
     "server", "command", "clients", "how", "what", "bytes", "connections", "share_of_r", "sessions", "streams",
     "commands", "over", "starts", "processes",
 )  # fmt: skip
+IN_A_GROUP = "The same in a control group of its own"
 PEERS_BESIDE_A_BUILD = ("C, fork a client", "Python asyncio")
 
 
@@ -164,12 +165,26 @@ class GoalsTest(unittest.TestCase):
         self.result["beside_build"][1]["rounds"][0]["p50_ms"] = 2.5
         self.assertEqual(goal(self.result, "a command beside a build of 16 processes").verdict(), "not met")
 
+    def test_a_server_in_a_control_group_is_judged_by_what_was_measured_in_one(self):
+        rounds = [{"per_second": 90, "r": 100, "cpu_us": 88, "bare_cpu_us": 80, "own_cpu_us": 10, "l_ms": 0.1}]
+        self.result["service"] = [closed("runwired", 64, *rounds), closed("fork", 64, *rates((90, 100)))]
+        judged = [goal(self.result, start) for start in (
+            "echo hello, 64 clients, in a control group, against R",
+            "echo hello, 64 clients, in a control group, against the best peer (fork)",
+            "CPU of daemon and child, 64 clients, in a control group",
+            "CPU of the daemon alone, 64 clients, in a control group",
+        )]  # fmt: skip
+        self.assertEqual([one.measured.median for one in judged], [0.9, 1, 1.1, 0.1])
+        self.assertEqual([one.verdict() for one in judged], ["met", "met", "not met", "met"])
+        self.assertEqual(goal(self.result, "echo hello, 64 clients, against the best peer").measured.median, 1.075)
+
     def test_failed_commands_of_runwired_alone_are_counted(self):
         self.result["closed"][0]["rounds"][1]["failed"] = 2
         self.result["closed"][1]["rounds"][1]["failed"] = 40
         self.result["open"] = [{"server": "runwired", "rounds": [{"failed": 0, "gave_up": 3}]}]
         self.result["beside_build"] = [{"server": "runwired", "rounds": [{"failed": 4}]}]
-        self.assertEqual(troubles(self.result).median, 9)
+        self.result["service"] = [closed("runwired", 8, {"failed": 5})]
+        self.assertEqual(troubles(self.result).median, 14)
         self.assertEqual(goal(self.result, "commands of runwired").verdict(), "not met")
 
 
@@ -177,7 +192,7 @@ class TablesTest(unittest.TestCase):
     def test_what_was_not_measured_is_said_to_be(self):
         for result in ({}, emptied(fixture())):
             self.assertEqual({one.verdict() for one in goals(result)}, {"not measured"})
-            self.assertIn("0 of 50 met, 0 not met, 50 not measured" if result else "not measured", tables(result))
+            self.assertIn("0 of 66 met, 0 not met, 66 not measured" if result else "not measured", tables(result))
 
     def test_no_line_is_wider_than_110_characters(self):
         result = fixture()
@@ -201,9 +216,17 @@ class TablesTest(unittest.TestCase):
         self.assertRegex(rows[0], r" 0\.80 +0\.83 +1\.04 1\.02\.\.1\.06 +1\.15 +2\.20 +1\.92 1\.75\.\.2\.09$")
         self.assertRegex(rows[2], r" 1\.20 +9\.75 +8\.12 8\.00\.\.8\.25 ")
 
+    def test_servers_in_control_groups_are_told_against_r_the_best_peer_and_the_bare_loop_in_such_groups(self):
+        lines = tables(fixture()).split("echo hello, in a control group of its own\n")[1].split("\n\n")[0].splitlines()
+        ours = next(line for line in lines if line.startswith("runwired  ") and "  64  " in line)
+        self.assertRegex(ours, r" 0\.94 0\.92\.\.0\.96 +0\.94 +26\.0 / 31\.2 +1\.06 +0\.11 +0$")
+
     def test_failures_of_any_server_are_listed(self):
-        text = tables(fixture()).split("What failed\n")[1]
+        result = fixture()
+        result["service"][2]["rounds"][0]["failed"] = 7
+        text = tables(result).split("What failed\n")[1]
         self.assertRegex(text, r"socat +echo hello, 64 clients +3 ")
+        self.assertRegex(text, r"C, fork a connection +echo hello, 8 clients, in a control group +7 ")
         self.assertRegex(text, r"Python asyncio +echo hello, open loop at 0.5 R +0 +2,700")
 
 
@@ -235,6 +258,16 @@ class BaselineTest(unittest.TestCase):
     def test_more_instructions_are_worse(self):
         self.now["instructions_per_command"]["echo hello"] *= 1.2
         self.assertRegex(self.line("instructions"), r"61,000 +73,200 +\+20\.0% +worse$")
+
+    def test_a_loss_in_a_control_group_is_marked(self):
+        for one in self.now["service"][1]["rounds"]:
+            one["per_second"] *= 0.8
+        self.assertRegex(self.line("runwired, echo hello, 64 clients, in a control group: rate"), r"-20\.0% +worse$")
+
+    def test_a_baseline_that_knows_nothing_of_control_groups_is_compared_too(self):
+        del self.old["service"], self.old["machine"]["scheduling"]
+        self.assertRegex(self.line("runwired, echo hello, 64 clients, in a control group: rate"), r"new$")
+        self.assertRegex(self.line("runwired, echo hello, 64 clients: rate"), r"0\.0%$")
 
     def test_what_only_one_of_them_has_is_named(self):
         self.now["closed"].remove(entry_of(self.now, "Node", 1000))
@@ -293,6 +326,23 @@ class PageTest(unittest.TestCase):
             said = self.words(chart)
             self.assertIn("0.80 to 0.83 ms, 1.04\u00d7", said)
             self.assertIn("1.20 to 9.75 ms, 8.12\u00d7", said)
+
+    def test_servers_in_control_groups_have_their_lines_after_those_elsewhere(self):
+        headings = [one.findtext("h2") for one in self.root.iter("section")]
+        self.assertEqual(headings[headings.index(IN_A_GROUP) - 1], "Throughput, echo hello")
+        for width in ("wide", "narrow"):
+            self.assertEqual(len(list(self.section(IN_A_GROUP, width).iter("polyline"))), 3)
+        self.assertIn("runwired 0.94", self.words(self.section(IN_A_GROUP)))
+
+    def test_a_result_without_control_groups_is_shown_without_them(self):
+        del self.result["service"], self.result["machine"]["scheduling"]
+        root = xml.etree.ElementTree.fromstring(page(self.result))
+        section = next(one for one in root.iter("section") if one.findtext("h2") == IN_A_GROUP)
+        self.assertEqual([one.text for one in section.iter("p")][1:], ["not measured"])
+        self.assertIn("kernel 6.1. 2026", " ".join(root.find(".//header").itertext()))
+
+    def test_it_says_how_the_machine_shares_its_processors(self):
+        self.assertIn("kernel 6.1, scheduled by session (autogroup). 2026", self.text)
 
     def test_sessions_have_charts_beside_the_bare_copy_and_ssh(self):
         bulk = self.words(self.section("Sessions: bulk through one command"))

@@ -126,6 +126,44 @@ class ControlGroupCase(CompareCase):
             self.skipTest(str(why))
 
 
+class InAControlGroupTest(ControlGroupCase):
+    def test_runwired_and_its_fastest_peers_are_measured_against_the_bare_loop_in_such_a_group(self):
+        root = self.root_or_skip()
+        servers = ("--servers", "fork", "asyncio")
+        result, text = self.compare("--clients", "1", "2", "3", *servers, "--only", "service")
+        self.assertEqual(result["skipped"], [])
+        measured = [(entry["server"], entry["command"], entry["clients"]) for entry in result["service"]]
+        self.assertEqual(measured, [(name, "echo hello", count) for count in (2, 3) for name in ("runwired", "fork")])
+        for entry in result["service"]:
+            with self.subTest(entry["server"], clients=entry["clients"]):
+                (figures,) = entry["rounds"]
+                self.assertEqual(figures["failed"], 0)
+                self.assertGreater(min(figures[name] for name in ("per_second", "r", "l_ms", "bare_cpu_us")), 0)
+        self.assertIn(result["machine"]["scheduling"], (BY_SESSION, BY_PROCESS))
+        self.assertIn("echo hello, in a control group of its own", text)
+        self.assertFalse((root / f"runwire-compare-{self.comparison.pid}").exists())
+
+    def test_whatever_ends_the_comparison_leaves_no_group(self):
+        root = self.root_or_skip()
+        words = self.words("--servers", "none", "--only", "service", "--duration", "30s")
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(ending.name):
+                quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+                running = self.start_comparing(words, **quiet)
+                group = root / f"runwire-compare-{running.pid}"
+                until(lambda group=group: is_in("runwired", group), "runwired to be measured", DEADLINE_S * 2)
+                running.send_signal(ending)
+                self.assertEqual(running.wait(DEADLINE_S), 128 + ending)
+                self.assertFalse(group.exists())
+
+
+def is_in(name, group):
+    try:
+        return name in [process.status(pid).get("Name") for pid in (group / "cgroup.procs").read_text().split()]
+    except OSError:
+        return False
+
+
 class ControlGroupTest(ControlGroupCase):
     def test_what_is_started_is_in_it_with_its_children_and_it_is_gone_when_they_are(self):
         group = self.root_or_skip() / NAME
