@@ -26,6 +26,7 @@
 #include "server/process_state.hpp"
 #include "server/process_tree.hpp"
 #include "server/spawn.hpp"
+#include "server/spawn_error.hpp"
 #include "server/termination.hpp"
 #include "server/uv_handle.hpp"
 
@@ -66,12 +67,6 @@ class JobListener {
   virtual void job_output(JobId id, StdStream stream, std::string_view bytes) = 0;
   virtual void input_taken(JobId id, std::size_t bytes) = 0;  // the command's pipe has room for so many more
   virtual void input_closed(JobId id) = 0;                    // the command reads no more
-};
-
-// What of its start the client chose itself; for messages.
-struct JobWishes {
-  bool has_program = false;
-  bool has_cwd = false;
 };
 
 // What has been said to a command whose turn has not come yet.
