@@ -19,8 +19,8 @@
 #include "proto/address.hpp"
 #include "proto/result.hpp"
 #include "proto/session_message.hpp"
-#include "server/job.hpp"
 #include "server/output_record.hpp"
+#include "server/running_job.hpp"
 
 namespace runwire {
 

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,6 +24,7 @@
 #include "server/output_pipe.hpp"
 #include "server/process_state.hpp"
 #include "server/process_tree.hpp"
+#include "server/running_job.hpp"
 #include "server/spawn.hpp"
 #include "server/spawn_error.hpp"
 #include "server/termination.hpp"
@@ -69,36 +69,6 @@ class JobListener {
   virtual void input_closed(JobId id) = 0;                    // the command reads no more
 };
 
-// What has been said to a command whose turn has not come yet.
-struct SaidAhead {
-  InputPipe::Rest input = {};
-  std::vector<int> signals = {};
-  std::array<bool, 2> stops = {false, false};  // its stdout, its stderr: of no use to anybody
-};
-
-// A command that runs, or whose output another process still holds, as it goes on in a program that takes this one's
-// place. Times are uv_hrtime() in ms.
-struct RunningJob {
-  pid_t pid = 0;
-  double started_ms = 0;
-  ChildStreams streams;        // -1: at its end, closed, or never there
-  std::string cgroup = {};     // the name of its control group; empty: it has none
-  bool has_terminal = false;   // they are those of one
-  bool group_is_over = false;  // nothing of its process group was left
-  InputPipe::Rest input = {};
-  std::vector<int> signals = {};  // not yet sent
-  std::array<std::uint64_t, 2> handed_on = {0, 0};
-  std::optional<std::uint64_t> timeout_due_ms = {};
-  std::uint64_t last_output_ms = 0;
-  std::optional<Reason> ending = {};  // why it is being ended, or has been
-  Termination::Image termination = {};
-  std::optional<ChildEnd> end = {};  // it has been reaped, and since then:
-  std::optional<std::uint64_t> lingers_since_ms = {};
-  std::uint64_t read_since_exit = 0;
-  std::array<std::uint64_t, 2> handed_on_before_exit = {0, 0};
-  bool cut = false;  // what still comes is thrown away
-};
-
 enum class JobState { waiting, starting, running, lingering, finished, over };
 
 class Job final : private ChildEvents {
@@ -125,7 +95,7 @@ class Job final : private ChildEvents {
 
   void start(Spawner& spawner, const SpawnSpec& spec, JobWishes wishes = {});
 
-  // What one that waits has to be told again elsewhere, before start() there.
+  // To go on in another program: job_move.cpp. What one that waits has to be told again there, before start().
   SaidAhead said_ahead() const;
   void hear(const SaidAhead& said);
 

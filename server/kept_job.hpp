@@ -21,6 +21,7 @@
 #include "server/job_table.hpp"
 #include "server/memory_budget.hpp"
 #include "server/output_record.hpp"
+#include "server/running_job.hpp"
 
 namespace runwire {
 
