@@ -26,8 +26,6 @@ bool is_stop(int signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
-bool is_limit(std::optional<std::uint64_t> ms) { return ms.value_or(0) > 0; }
-
 }  // namespace
 
 Job::Job(JobId id, ConnectionId client, const Shared& shared, JobTerms terms, JobListener* listener)
@@ -42,6 +40,7 @@ Job::Job(JobId id, ConnectionId client, const Shared& shared, JobTerms terms, Jo
       stdout_pipe_(store_, quota_, events_of(kStdout)),
       stderr_pipe_(store_, quota_, events_of(kStderr)),
       input_(store_.loop(), input_events()),
+      deadlines_(store_.loop(), terms_, deadline_events()),
       termination_(store_.loop(), tree_, shared.processes,
                    terms_.mark.empty() ? Termination::Reach::group : Termination::Reach::all,
                    [this] { on_termination_over(); }) {}
@@ -58,6 +57,10 @@ InputPipe::Events Job::input_events() {
           [this] {
             if (listener_ != nullptr) listener_->input_closed(id_);
           }};
+}
+
+Deadlines::Events Job::deadline_events() {
+  return {[this](Reason reason) { end(reason, kKillGraceMs); }, [this] { return has_output_waiting(); }};
 }
 
 int Job::make_cgroup() {
@@ -78,7 +81,7 @@ void Job::child_started(pid_t pid, ChildStreams streams) {
   started_ms_ = static_cast<double>(uv_hrtime()) / 1e6;
   enter(JobState::running);
   open_streams(streams);
-  start_deadlines();
+  deadlines_.start();
   termination_.child_started();
   if (!waiting_signals_.empty()) send_signals();
   if (listener_ != nullptr) listener_->job_started(id_, pid);
@@ -152,7 +155,7 @@ void Job::leader_has_gone(const ChildEnd& end) {
   tree_.leader_was_reaped();
   end_ = end;
   input_.close();
-  if (terms_.linger != Linger::wait) stop_deadlines();
+  if (terms_.linger != Linger::wait) deadlines_.stop();
 }
 
 void Job::enter_lingering() {
@@ -162,7 +165,7 @@ void Job::enter_lingering() {
 
 void Job::on_output(std::size_t bytes) {
   if (state_ >= JobState::finished) return;  // a leftover's
-  last_output_ms_ = uv_now(store_.loop());
+  deadlines_.output_came();
   on_log_progress();
   if (state_ != JobState::lingering) return;
   read_since_exit_ += bytes;
@@ -235,42 +238,6 @@ void Job::forget_listener() {
   listener_ = nullptr;
   stdout_pipe_.resume();
   stderr_pipe_.resume();
-}
-
-void Job::start_deadlines() {
-  const bool is_any = is_limit(terms_.timeout_ms) || is_limit(terms_.idle_ms);
-  if (is_any) uv_update_time(store_.loop());  // what came before in this turn is not the command's
-  last_output_ms_ = uv_now(store_.loop());
-  arm_deadlines(terms_.timeout_ms.value_or(0));
-}
-
-void Job::arm_deadlines(std::uint64_t timeout_in_ms) {
-  if (is_limit(terms_.timeout_ms)) {
-    timeout_due_ms_ = uv_now(store_.loop()) + timeout_in_ms;
-    timeout_timer_ = make_timer(store_.loop(), this);
-    uv_timer_start(timeout_timer_.get(), deliver<&Job::on_timeout>, timeout_in_ms, 0);
-  }
-  if (is_limit(terms_.idle_ms)) {
-    idle_timer_ = make_timer(store_.loop(), this);
-    const std::uint64_t quiet = uv_now(store_.loop()) - last_output_ms_;
-    uv_timer_start(idle_timer_.get(), deliver<&Job::on_idle>,
-                   *terms_.idle_ms - std::min(*terms_.idle_ms, quiet), 0);
-  }
-}
-
-void Job::stop_deadlines() {
-  timeout_timer_.reset();
-  idle_timer_.reset();
-}
-
-void Job::on_timeout() { end(Reason::timeout, kKillGraceMs); }
-
-// A command whose output waits for a reader is not idle.
-void Job::on_idle() {
-  if (has_output_waiting()) last_output_ms_ = uv_now(store_.loop());
-  const std::uint64_t quiet = uv_now(store_.loop()) - last_output_ms_;
-  if (quiet >= *terms_.idle_ms) return end(Reason::idle_timeout, kKillGraceMs);
-  uv_timer_start(idle_timer_.get(), deliver<&Job::on_idle>, *terms_.idle_ms - quiet, 0);
 }
 
 bool Job::has_output_waiting() const {
@@ -352,7 +319,7 @@ void Job::on_termination_over() {
 }
 
 void Job::finish() {
-  stop_deadlines();
+  deadlines_.stop();
   enter(JobState::finished);
   sink_.job_finished(id_);
   leave_if_over();

@@ -18,6 +18,7 @@
 
 #include "proto/message.hpp"
 #include "server/cgroup.hpp"
+#include "server/deadlines.hpp"
 #include "server/input_pipe.hpp"
 #include "server/job_request.hpp"
 #include "server/output_log.hpp"
@@ -145,6 +146,7 @@ class Job final : private ChildEvents {
 
   OutputPipe::Events events_of(Part part);
   InputPipe::Events input_events();
+  Deadlines::Events deadline_events();
   OutputPipe& pipe_of(StdStream stream) { return stream == StdStream::out ? stdout_pipe_ : stderr_pipe_; }
   static Part part_of(StdStream stream) { return stream == StdStream::out ? kStdout : kStderr; }
   void open_streams(const ChildStreams& streams);
@@ -162,12 +164,6 @@ class Job final : private ChildEvents {
 
   bool has_to_wait(int number) const;
   void send_signals();
-
-  void start_deadlines();
-  void arm_deadlines(std::uint64_t timeout_in_ms);
-  void stop_deadlines();
-  void on_timeout();
-  void on_idle();
 
   bool has_output_waiting() const;
   bool is_stalled(StdStream stream) const;
@@ -197,6 +193,7 @@ class Job final : private ChildEvents {
   InputPipe input_;
   std::unique_ptr<Child> child_;
   ProcessTree tree_;
+  Deadlines deadlines_;
   Termination termination_;  // of tree_
   JobWishes wishes_;
   std::vector<int> waiting_signals_;
@@ -215,10 +212,8 @@ class Job final : private ChildEvents {
   std::uint64_t lingers_since_ms_ =
       0;                   // loop time of its exit; with Linger::wait perhaps of its termination's end
   double started_ms_ = 0;  // by uv_hrtime()
-  std::uint64_t last_output_ms_ = 0;  // loop time; of its start before there was any
   std::uint64_t read_since_exit_ = 0;
-  std::uint64_t timeout_due_ms_ = 0;  // loop time; while there is a timeout_timer_
-  Handle<uv_timer_t> linger_timer_, timeout_timer_, idle_timer_, signal_timer_;
+  Handle<uv_timer_t> linger_timer_, signal_timer_;
 };
 
 }  // namespace runwire

@@ -1,7 +1,6 @@
 // How a Job goes on in a program that takes this one's place: what it hands over, and how another takes that up.
 #include <uv.h>
 
-#include <algorithm>
 #include <cassert>
 #include <cstdint>
 #include <memory>
@@ -40,8 +39,8 @@ RunningJob Job::running() const {
   running.input = input_.rest();
   running.signals = waiting_signals_;
   running.handed_on = handed_on_;
-  if (timeout_timer_) running.timeout_due_ms = timeout_due_ms_;
-  running.last_output_ms = last_output_ms_;
+  running.timeout_due_ms = deadlines_.timeout_due_ms();
+  running.last_output_ms = deadlines_.last_output_ms();
   running.ending = ending_;
   running.termination = termination_.image();
   running.end = end_;
@@ -63,19 +62,18 @@ void Job::take_over(Spawner& spawner, RunningJob running) {
   handed_on_ = running.handed_on;
   has_terminal_ = running.has_terminal;
   if (has_terminal_) stdout_pipe_.expect_terminal();
-  last_output_ms_ = running.last_output_ms;
+  deadlines_.output_came_at(running.last_output_ms);
   take_over_streams(running);
   if (!running.end) child_ = spawner.adopt(running.pid, running.started_ms, *this);
-  const std::uint64_t now = uv_now(store_.loop());
   ending_ = running.ending;
-  if (!ending_) arm_deadlines(std::max(running.timeout_due_ms.value_or(now), now) - now);
+  if (!ending_) deadlines_.go_on(running.timeout_due_ms);
   if (running.end) leader_has_gone(*running.end);
   waiting_signals_ = std::move(running.signals);
   send_signals();
   termination_.go_on(running.termination);
   if (!running.end) return;
   pending_ &= ~kExit;
-  lingers_since_ms_ = running.lingers_since_ms.value_or(now);
+  lingers_since_ms_ = running.lingers_since_ms.value_or(uv_now(store_.loop()));
   read_since_exit_ = running.read_since_exit;
   handed_on_before_exit_ = running.handed_on_before_exit;
   if (running.cut) cut_off();
