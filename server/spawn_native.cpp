@@ -4,32 +4,29 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cassert>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "server/birth.hpp"
+#include "server/birth_call.hpp"
+#include "server/child_signal.hpp"
 #include "server/child_stdio.hpp"
+#include "server/child_usage.hpp"
 #include "server/descriptor.hpp"
 #include "server/inheritance.hpp"
+#include "server/low_descriptors.hpp"
 #include "server/process_group.hpp"
-#include "server/script.hpp"
 #include "server/spawn.hpp"
-#include "server/spawn_environment.hpp"
-#include "server/spawn_program.hpp"
 #include "server/uv_handle.hpp"
 
 namespace runwire {
@@ -44,93 +41,6 @@ constexpr std::uint64_t kRescanMs = 50;
 constexpr std::uint64_t kBirthLookMs = 5;
 constexpr std::chrono::milliseconds kBirthPatience{1000};
 
-// Descriptors with small numbers, kept for handing pipes to children. Where the daemon has many descriptors open, a
-// child shares its table and then takes a copy of the lowest entries only, up to kept_below(): copying ten thousand
-// connections for every command, to close them all again at its exec, costs three times the command.
-class LowDescriptors {
- public:
-  using Set = std::array<Descriptor, 4>;
-
-  explicit LowDescriptors(int null) : null_(null) {
-    for (Set& set : sets_) {
-      for (Descriptor& slot : set) slot = Descriptor(fcntl(null, F_DUPFD_CLOEXEC, kScriptFd + 1));
-      free_.push_back(&set);
-    }
-  }
-
-  // A set that stands in the place of stdio[1], stdio[2] and, where there are such, the script and a stdin other than
-  // /dev/null; null where none is free.
-  Set* lend(int (&stdio)[3], int& script_fd) {
-    if (free_.empty()) return nullptr;
-    Set* set = free_.back();
-    free_.pop_back();
-    stdio[1] = place(stdio[1], (*set)[0]);
-    stdio[2] = place(stdio[2], (*set)[1]);
-    if (script_fd >= 0) script_fd = place(script_fd, (*set)[2]);
-    if (stdio[0] != null_) stdio[0] = place(stdio[0], (*set)[3]);
-    return set;
-  }
-
-  // When the child has a table of its own. Nothing but the child may hold the pipes' ends, or their end is never seen.
-  void take_back(Set* set) {
-    for (const Descriptor& slot : *set) place(null_, slot);
-    free_.push_back(set);
-  }
-
-  int kept_below() const {
-    int highest = null_;
-    for (const Set& set : sets_)
-      for (const Descriptor& slot : set) highest = std::max(highest, slot.get());
-    return highest + 1;
-  }
-
- private:
-  static int place(int fd, const Descriptor& slot) {
-    dup3(fd, slot.get(), O_CLOEXEC);
-    return slot.get();
-  }
-
-  int null_;
-  std::array<Set, 8> sets_;
-  std::vector<Set*> free_;
-};
-
-// The daemon's answer to SIGCHLD: a descriptor, because a handler interrupts whatever goes on and must write to a
-// pipe that the loop then reads. Other threads must not take the signal, so theirs is blocked as well: they inherit it.
-class ChildSignal {
- public:
-  ChildSignal() {
-    // Ignored, as whoever started us may have left it, the kernel would reap children itself and tell nobody.
-    struct sigaction by_default {};
-    by_default.sa_handler = SIG_DFL;
-    by_default.sa_flags = SA_NOCLDSTOP;
-    sigaction(SIGCHLD, &by_default, &action_before_);
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGCHLD);
-    pthread_sigmask(SIG_BLOCK, &set_, &before_);
-    fd_ = Descriptor(signalfd(-1, &set_, SFD_NONBLOCK | SFD_CLOEXEC));
-  }
-  ChildSignal(const ChildSignal&) = delete;
-  ChildSignal& operator=(const ChildSignal&) = delete;
-  ~ChildSignal() {
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    sigaction(SIGCHLD, &action_before_, nullptr);
-  }
-
-  int descriptor() const { return fd_.get(); }
-  // One of the children that have ended; 0 for none. There is only one signal pending at a time, for any number.
-  pid_t take() const {
-    signalfd_siginfo one{};
-    const bool is_there = read(fd_.get(), &one, sizeof one) == sizeof one;
-    return is_there ? static_cast<pid_t>(one.ssi_pid) : 0;
-  }
-
- private:
-  struct sigaction action_before_ {};
-  sigset_t set_{}, before_{};
-  Descriptor fd_;
-};
-
 // Makes this process the parent of what a command leaves behind, instead of init: so it is seen whose those are.
 class Subreaper {
  public:
@@ -144,29 +54,6 @@ class Subreaper {
 
  private:
   int before_ = 0;
-};
-
-double milliseconds(const timeval& time) {
-  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3;
-}
-
-// The kernel counts the memory that a child has borrowed as the child's: a peak below the daemon's own is not known.
-class DaemonPeak {
- public:
-  std::optional<std::int64_t> child_peak(long child_kb) {
-    if (child_kb > known_kb_) known_kb_ = now_kb();  // it only grows
-    if (child_kb <= known_kb_) return std::nullopt;
-    return child_kb;
-  }
-
- private:
-  static long now_kb() {
-    rusage daemon{};
-    getrusage(RUSAGE_SELF, &daemon);
-    return daemon.ru_maxrss;
-  }
-
-  long known_kb_ = 0;
 };
 
 // A birth that is under way, or that has failed and whose child is not yet reaped.
@@ -209,13 +96,6 @@ std::vector<int> signals_to_reset() {
   }
   numbers.push_back(0);
   return numbers;
-}
-
-char** point_to(std::vector<std::string>& words, std::vector<char*>& pointers) {
-  pointers.clear();
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  return pointers.data();
 }
 
 class NativeSpawner final : public Spawner {
@@ -291,10 +171,7 @@ class NativeSpawner final : public Spawner {
   }
 
   SpawnFailure prepare(const SpawnSpec& spec, Birth& birth, ChildStdio& stdio) {
-    if (!spec.argv.empty())
-      prepare_program(spec, birth);
-    else if (const int error = prepare_shell(spec, birth); error != 0)
-      return {"script", error, spec.script_dir};
+    if (const SpawnFailure failure = prepare_call(spec, birth); failure.error != 0) return failure;
     if (const SpawnFailure failure = stdio.open(spec); failure.error != 0) return failure;
     birth.cwd = spec.cwd;
     ChildStart& start = birth.start;
@@ -309,42 +186,6 @@ class NativeSpawner final : public Spawner {
     start.daemon = daemon_;
     start.cgroup = spec.cgroup;
     return {"", 0};
-  }
-
-  // 0 or a libuv error.
-  static int prepare_shell(const SpawnSpec& spec, Birth& birth) {
-    auto call = shell_call(spec.shell, spec.command, spec.script_dir);
-    if (!call) return uv_translate_sys_error(call.error().errno_value);
-    birth.call = std::move(*call);
-    birth.script = Descriptor(birth.call.script_fd);
-    ChildStart& start = birth.start;
-    start.is_program = false;
-    start.argv = point_to(birth.call.argv, birth.argv);
-    start.envp = environment_of(spec, environ, birth.environment);
-    // What the shell would make of another environment than the daemon's is not known.
-    const bool plans = spec.direct_calls != nullptr && spec.environment.empty() && !spec.clear_environment;
-    birth.direct = plans ? spec.direct_calls->plan(spec.command) : DirectCall{};
-    start.direct_paths = point_to(birth.direct.paths, birth.direct_paths);
-    start.direct_argv = point_to(birth.direct.words, birth.direct_argv);
-    if (plans)
-      start.direct_envp = environment_of(spec, spec.direct_calls->environment(), birth.direct_environment);
-    return 0;
-  }
-
-  static void prepare_program(const SpawnSpec& spec, Birth& birth) {
-    ChildStart& start = birth.start;
-    start.envp = start.direct_envp = environment_of(spec, environ, birth.environment);
-    ProgramSearch search = search_for(spec.argv.front(), start.envp);
-    start.is_program = true;
-    start.by_path = search.by_path;
-    birth.direct = {std::move(search.paths), spec.argv};
-    start.direct_paths = point_to(birth.direct.paths, birth.direct_paths);
-    start.direct_argv = point_to(birth.direct.words, birth.direct_argv);
-    birth.call = {{spec.shell}};
-    birth.script = Descriptor();
-    birth.argv = birth.direct_argv;
-    birth.argv.insert(birth.argv.begin(), birth.call.argv.front().data());
-    start.argv = birth.argv.data();
   }
 
   std::unique_ptr<Birth> take_birth() {
@@ -429,15 +270,11 @@ class NativeSpawner final : public Spawner {
     started.child->record = nullptr;
     ChildEvents& events = *started.child->events;
     if (failure.error != 0) return events.child_failed(failure);
-    Usage usage;
-    usage.wall_ms = static_cast<double>(uv_hrtime()) / 1e6 - started.started_ms;
-    usage.user_ms = milliseconds(ended.usage.ru_utime);
-    usage.sys_ms = milliseconds(ended.usage.ru_stime);
-    usage.max_rss_kb = peak_.child_peak(ended.usage.ru_maxrss);
+    const double wall_ms = static_cast<double>(uv_hrtime()) / 1e6 - started.started_ms;
     const bool killed = WIFSIGNALED(ended.status);
     events.child_exited(
         {killed ? ExitStatus::killed(WTERMSIG(ended.status)) : ExitStatus::exited(WEXITSTATUS(ended.status)),
-         killed && WCOREDUMP(ended.status), usage});
+         killed && WCOREDUMP(ended.status), usage_.of(ended.usage, wall_ms)});
   }
 
   // Why the child never ran a program; no error where it did.
@@ -451,14 +288,6 @@ class NativeSpawner final : public Spawner {
     return failure;
   }
 
-  static SpawnFailure failure_of(const Birth& birth) {
-    if (birth.start.failed_stage == nullptr) return {"", 0};
-    const std::string stage = birth.start.failed_stage;
-    const std::vector<std::string>& words = birth.start.is_program ? birth.direct.words : birth.call.argv;
-    const std::string path = stage == "cwd" ? birth.cwd : stage == "exec" ? words.front() : "";
-    return {stage, uv_translate_sys_error(birth.start.failed_errno), path};
-  }
-
   const Subreaper subreaper_;
   const bool can_share_;  // its table of descriptors, with a child
   Descriptor null_;
@@ -469,7 +298,7 @@ class NativeSpawner final : public Spawner {
   std::vector<UnderWay> under_way_;
   std::unordered_map<pid_t, Started> children_;  // not yet reaped
   std::deque<pid_t> youngest_;                   // the last that were started, or those of them that live
-  DaemonPeak peak_;
+  ChildUsage usage_;
   ChildSignal signal_;
   Handle<uv_poll_t> reaper_;
   Handle<uv_timer_t> rescan_, birth_look_;
