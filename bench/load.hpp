@@ -1,8 +1,9 @@
 // Drives many lanes against one daemon and measures.
 //
-// Closed loop: every lane has its next command sent as soon as the last is answered, so the daemon sets the pace. Open loop: commands are due by a schedule that knows nothing of the daemon, and a latency counts
-// from that intended moment, also where all connections were busy then. (A closed loop, or a latency from the
-// moment of sending, leaves out the waiting that real users see: "coordinated omission".)
+// Closed loop: every lane has its next command sent as soon as the last is answered, so the daemon sets the pace. Open
+// loop: commands are due by a schedule that knows nothing of the daemon, and a latency counts from that intended
+// moment, also where all connections were busy then. (A closed loop, or a latency from the moment of sending, leaves
+// out the waiting that real users see: "coordinated omission".)
 // Source: wrk2 (Gil Tene).
 #pragma once
 

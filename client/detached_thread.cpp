@@ -13,7 +13,8 @@ namespace {
 
 using Body = std::function<void()>;
 
-// Of the thread's own doing. One that is blocked would end the program unheard, with whatever it wants to set right before.
+// Of the thread's own doing. One that is blocked would end the program unheard, with whatever it wants to set right
+// before.
 constexpr int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
 
 void* run(void* argument) {

@@ -1,5 +1,5 @@
-// A thread for a call that waits longer than its caller may want to. Nobody joins it: it ends with the call, or with the
-// process.
+// A thread for a call that waits longer than its caller may want to. Nobody joins it: it ends with the call, or with
+// the process.
 #pragma once
 
 #include <functional>

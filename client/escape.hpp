@@ -1,5 +1,5 @@
-// What somebody at a raw terminal says to runwire and not to the program over there, as ssh has it: at the beginning of a
-// line `~.` leaves, `~^Z` stops runwire, and `~~` is one `~`.
+// What somebody at a raw terminal says to runwire and not to the program over there, as ssh has it: at the beginning of
+// a line `~.` leaves, `~^Z` stops runwire, and `~~` is one `~`.
 #pragma once
 
 #include <optional>
@@ -11,13 +11,14 @@ namespace runwire {
 
 class Escape {
  public:
-  // What of that is for the program. A `~` at the beginning of a line is held until it is known what follows it; behind a
-  // `~.` nothing is for anybody.
+  // What of that is for the program. A `~` at the beginning of a line is held until it is known what follows it; behind
+  // a `~.` nothing is for anybody.
   std::string pass(std::string_view typed);
   // Nothing more is typed: what was held.
   std::string finish();
 
-  // From now on this key, wherever it is typed, is for runwire, too, as long as nobody over there can take it; absent: none is.
+  // From now on this key, wherever it is typed, is for runwire, too, as long as nobody over there can take it; absent:
+  // none is.
   void hear_interrupt(std::optional<char> key) { interrupt_key_ = key; }
 
   bool leaves() const { return state_ == State::left; }

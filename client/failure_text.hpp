@@ -35,8 +35,8 @@ struct Talk {
   bool says_status = false;  // how a command ended unless that was status 0
 };
 
-// What a program that ran the command for somebody exits with: the command's status, 128 + n for signal n; 255 where its
-// output is incomplete, or where the server ended it and yet says 0, which is no success.
+// What a program that ran the command for somebody exits with: the command's status, 128 + n for signal n; 255 where
+// its output is incomplete, or where the server ended it and yet says 0, which is no success.
 int exit_status_of(const Ending& ending);
 
 // What there is to say about it, line for line.

@@ -14,8 +14,8 @@
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
-// A file may be mistyped in ways (`[!]`, a letter beyond ASCII where none belongs) that the library asserts or takes for
-// impossible, of which the compiler then makes what it likes. It has an error for each of them, too.
+// A file may be mistyped in ways (`[!]`, a letter beyond ASCII where none belongs) that the library asserts or takes
+// for impossible, of which the compiler then makes what it likes. It has an error for each of them, too.
 #define TOML_ASSERT(expression) static_cast<void>(0)
 #pragma push_macro("NDEBUG")
 #undef NDEBUG

@@ -40,8 +40,8 @@ Result<Session> meet_once(const CommandRequest& request) {
   return session;
 }
 
-// A connection that ends before its greeting, as it may while the daemon upgrades itself, is made anew as long as connecting
-// may take.
+// A connection that ends before its greeting, as it may while the daemon upgrades itself, is made anew as long as
+// connecting may take.
 Result<Session> meet(const CommandRequest& request) {
   const auto until = Session::Clock::now() + request.connect_timeout;
   Pauses pauses(random_seed());

@@ -6,8 +6,8 @@
 
 namespace runwire {
 
-// Result: what this program is to exit with: of attach and wait as follow_command(); else 0, or 255 where it failed, of one
-// of the commands at least; it is said on stderr why.
+// Result: what this program is to exit with: of attach and wait as follow_command(); else 0, or 255 where it failed, of
+// one of the commands at least; it is said on stderr why.
 int run_job_verb(const CommandRequest& request, const JobRequest& job);
 
 }  // namespace runwire

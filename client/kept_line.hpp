@@ -20,8 +20,8 @@ class KeptLine {
  public:
   using Clock = Session::Clock;
 
-  // It begins with a connection that there is and that has not been greeted. `request` outlives this. `patience`: for so
-  // long a lost connection is tried for, or as long as the daemon keeps anything.
+  // It begins with a connection that there is and that has not been greeted. `request` outlives this. `patience`: for
+  // so long a lost connection is tried for, or as long as the daemon keeps anything.
   // `is_at_terminal`: the command, which is come back to with another one.
   KeptLine(const CommandRequest& request, std::string id, std::chrono::milliseconds patience,
            bool is_at_terminal);
@@ -36,9 +36,9 @@ class KeptLine {
   // The daemon has said hello. ERRORS: closed: it is another one than before.
   Status meet(const ServerHello& hello);
 
-  // The connection has gone. One that ended before any daemon was met is tried anew as long as connecting may take: a daemon
-  // that upgrades itself takes connections that it cannot greet. ERRORS: the first `why`, where no daemon was met in that
-  // time; closed: given up.
+  // The connection has gone. One that ended before any daemon was met is tried anew as long as connecting may take: a
+  // daemon that upgrades itself takes connections that it cannot greet. ERRORS: the first `why`, where no daemon was
+  // met in that time; closed: given up.
   Status lose(const Error& why);
   // The command is followed again; the next loss is a first one.
   void found();
@@ -46,12 +46,12 @@ class KeptLine {
   // While it is down, what to wait for: this descriptor, if any, to be readable, and so long at most. Nobody need wait.
   int fd() const { return pending_ ? pending_->fd() : -1; }
   int milliseconds_to_wake() const;
-  // What is to be done by then, and no waiting: a connection is tried for, is put in the place of `session`, or could not
-  // be had, and there is another pause. ERRORS: as lose().
+  // What is to be done by then, and no waiting: a connection is tried for, is put in the place of `session`, or could
+  // not be had, and there is another pause. ERRORS: as lose().
   Status try_again(Session& session);
 
-  // To be said to somebody who wants to know: a loss since the last call; how it stands while it is down; once the command is
-  // about to be followed again, that it is, if it was not.
+  // To be said to somebody who wants to know: a loss since the last call; how it stands while it is down; once the
+  // command is about to be followed again, that it is, if it was not.
   std::optional<std::string> take_news();
   std::string standing() const;
   std::optional<std::string> good_news() const;

@@ -20,8 +20,8 @@ struct LastScreen {
   std::uint64_t begin = 0;   // in its stdout
 };
 
-// Asks the server, over a connection of its own. Absent: the server does not tell; whoever follows the command then is told
-// why. ERRORS: those of connecting.
+// Asks the server, over a connection of its own. Absent: the server does not tell; whoever follows the command then is
+// told why. ERRORS: those of connecting.
 Result<std::optional<LastScreen>> find_last_screen(const CommandRequest& request, const std::string& id);
 
 }  // namespace runwire

@@ -1,5 +1,5 @@
-// A command's stdout and stderr on their way from the server to their readers here: none waits for the other, the server
-// sends as much as they take, and a reader that goes away ends its stream.
+// A command's stdout and stderr on their way from the server to their readers here: none waits for the other, the
+// server sends as much as they take, and a reader that goes away ends its stream.
 #pragma once
 
 #include <poll.h>

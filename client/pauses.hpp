@@ -1,5 +1,6 @@
-// How long to wait before the next try of something that has failed: 100 ms, then twice as long each time, 5 s at most. Each
-// is shortened by up to a half at random, so that the many whom one failure has hit do not all come back at one moment.
+// How long to wait before the next try of something that has failed: 100 ms, then twice as long each time, 5 s at most.
+// Each is shortened by up to a half at random, so that the many whom one failure has hit do not all come back at one
+// moment.
 #pragma once
 
 #include <chrono>

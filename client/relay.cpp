@@ -106,8 +106,8 @@ RelayEnding run(const CommandRequest& request, const MakeErrand& make) {
   return encoding ? relay_encoded(request, make, &*encoding) : failed(encoding.error());
 }
 
-// Nobody need look at a terminal, which neither fills a disk nor stands still then. Where a program reads what comes, it is
-// to have all of it.
+// Nobody need look at a terminal, which neither fills a disk nor stands still then. Where a program reads what comes,
+// it is to have all of it.
 void give_terminal(const CommandRequest& request, Start& start) {
   start.pty = pty_wish();
   const bool is_for_people = request.detaches || ::isatty(STDIN_FILENO) == 1;
@@ -132,8 +132,8 @@ Result<Errand> errand_of(const CommandRequest& request, const std::string& id, E
   return errand;
 }
 
-// Whether the command has one for ours, and where to begin with its picture. What the server does not tell now, it does when
-// the command is found: until then all of the output is wanted.
+// Whether the command has one for ours, and where to begin with its picture. What the server does not tell now, it does
+// when the command is found: until then all of the output is wanted.
 Status find_terminal(const CommandRequest& request, Attach& attach, Errand& errand) {
   if (!wants_terminal(request)) return Ok{};
   const auto screen = find_last_screen(request, attach.id);

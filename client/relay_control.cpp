@@ -113,8 +113,8 @@ Status RelayControl::detach() {
   return Ok{};
 }
 
-// By an escape, or because the terminal has gone. What was typed before is still meant; whether it can be said now changes
-// nothing.
+// By an escape, or because the terminal has gone. What was typed before is still meant; whether it can be said now
+// changes nothing.
 Status RelayControl::detach_from_keys() {
   (void)parts_.in.send();
   (void)parts_.terminal.tell_size_early();

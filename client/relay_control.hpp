@@ -1,5 +1,5 @@
-// What somebody here wants while a command is relayed, be it by a signal or by a key: something of the command, to stop for a
-// while, or to leave it, whatever state the connection is in. A person may be asked which of these.
+// What somebody here wants while a command is relayed, be it by a signal or by a key: something of the command, to stop
+// for a while, or to leave it, whatever state the connection is in. A person may be asked which of these.
 #pragma once
 
 #include <optional>

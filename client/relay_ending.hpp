@@ -31,9 +31,9 @@ struct RelayEnding {
 // A failure of ours as if a server had told it, under a name that no server uses.
 std::string to_json(const Error& error);
 
-// What a program that ran the command for somebody exits with: the command's status, 128 + n for signal n, whichever side it
-// ended; 127 where there was no such program and 126 where it can't be run, 124 for a timeout, 255 for everything else:
-// output that is incomplete, or that its reader wanted no more of before the end, too.
+// What a program that ran the command for somebody exits with: the command's status, 128 + n for signal n, whichever
+// side it ended; 127 where there was no such program and 126 where it can't be run, 124 for a timeout, 255 for
+// everything else: output that is incomplete, or that its reader wanted no more of before the end, too.
 int exit_status_of(const RelayEnding& ending);
 
 // Says on stderr what there is to say about it.

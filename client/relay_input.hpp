@@ -1,5 +1,5 @@
-// This program's stdin on its way to a command: as it is or converted, and held as long as it may have to be sent, or sent
-// again.
+// This program's stdin on its way to a command: as it is or converted, and held as long as it may have to be sent, or
+// sent again.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// The way from a relay to the server: over one session, or, of a kept command, over one after another. It tells a failure
-// of the way from others.
+// The way from a relay to the server: over one session, or, of a kept command, over one after another. It tells a
+// failure of the way from others.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// A command's two output streams on their way to this program's own: as they are, converted, or as lines of JSON. Lines of
-// ours come between them, and on a terminal never within one of theirs.
+// A command's two output streams on their way to this program's own: as they are, converted, or as lines of JSON. Lines
+// of ours come between them, and on a terminal never within one of theirs.
 #pragma once
 
 #include <array>
@@ -36,13 +36,13 @@ class RelayOutput {
   // A line of ours on err_fd, behind what waits there. Whether it can be written changes nothing.
   void say(std::string_view text);
 
-  // Such a line, if err_fd is a terminal, which whatever comes next takes the place of; before its turn, as long as something
-  // waits for the terminal, it is not shown.
+  // Such a line, if err_fd is a terminal, which whatever comes next takes the place of; before its turn, as long as
+  // something waits for the terminal, it is not shown.
   void show(std::string_view text);
   void hide();
 
-  // Where err_fd is a terminal: what was last written on one did not end its line. It is told once: who asks begins a new
-  // one.
+  // Where err_fd is a terminal: what was last written on one did not end its line. It is told once: who asks begins a
+  // new one.
   bool leaves_line_unfinished();
 
   // No more comes: what was half a character goes out as a replacement.

@@ -1,5 +1,5 @@
-// What the terminal here and the one over there have to know of each other besides keys and output: their size, and when
-// somebody else has had ours.
+// What the terminal here and the one over there have to know of each other besides keys and output: their size, and
+// when somebody else has had ours.
 #pragma once
 
 #include <optional>
@@ -32,8 +32,8 @@ class RelayTerminal {
 
   // Our size, if there is somebody to be told.
   Status tell_size();
-  // Programs draw their picture anew when the size changes, and not for the one that they have already: it is told another
-  // one, and a moment later ours.
+  // Programs draw their picture anew when the size changes, and not for the one that they have already: it is told
+  // another one, and a moment later ours.
   Status have_it_redrawn();
   Status tell_size_if_due();
   Status tell_size_early();          // if it would be due later

@@ -1,5 +1,5 @@
-// A server's shell in the plain protocol, as the person at the client sees it: command after command, output to the own stdout and
-// stderr, an exit status each. It connects when it must, and tells on stderr what else there is to know.
+// A server's shell in the plain protocol, as the person at the client sees it: command after command, output to the own
+// stdout and stderr, an exit status each. It connects when it must, and tells on stderr what else there is to know.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// A descriptor that this program was given, so that others may hold it too: its flags are theirs as well and are neither
-// relied on nor changed, O_NONBLOCK above all.
+// A descriptor that this program was given, so that others may hold it too: its flags are theirs as well and are
+// neither relied on nor changed, O_NONBLOCK above all.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// A command's stdin on its way from here to the server: no more of it is read than the command has room for, and what was
-// sent on a connection that is lost goes out again on the next.
+// A command's stdin on its way from here to the server: no more of it is read than the command has room for, and what
+// was sent on a connection that is lost goes out again on the next.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,8 @@ class StdinRelay {
   // As if it had been read.
   void add(char key) { input_.add(key); }
 
-  // What may be sent by now. The end of the keys of somebody who obeys an escape is that of his terminal, and never sent.
+  // What may be sent by now. The end of the keys of somebody who obeys an escape is that of his terminal, and never
+  // sent.
   // ERRORS: the link's.
   Status send();
 

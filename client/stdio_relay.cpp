@@ -111,8 +111,8 @@ Status StdioRelay::lose(const Error& why) {
   return Ok{};
 }
 
-// Before anything is asked of a daemon it must be known which one it is: one that knows nothing of the command would run
-// it again.
+// Before anything is asked of a daemon it must be known which one it is: one that knows nothing of the command would
+// run it again.
 Status StdioRelay::greet() {
   if (options_.line == nullptr || !options_.line->is_greeting() || !session_.hello()) return Ok{};
   const Status met = options_.line->meet(*session_.hello());
@@ -145,8 +145,8 @@ bool StdioRelay::has_terminal_gone(const Watched& watched) {
          has_gone(kErr, output_.is_terminal(StdStream::err));
 }
 
-// What is there of our own descriptors. A kept command is not to be told of a terminal that has gone, be it as the end of
-// its input or as a reader that wants no more.
+// What is there of our own descriptors. A kept command is not to be told of a terminal that has gone, be it as the end
+// of its input or as a reader that wants no more.
 Status StdioRelay::look_after(const Watched& watched) {
   if (options_.line != nullptr && has_terminal_gone(watched)) return control_.detach();
   RUNWIRE_TRY(output_.look_after(StdStream::out, watched[kOut]));
@@ -273,8 +273,8 @@ Status StdioRelay::conclude(const Error& error) {
   return Ok{};
 }
 
-// The server is to know at once. What came before is still shown, and in JSON the failure as the last line, unless it is
-// the output that could not be written.
+// The server is to know at once. What came before is still shown, and in JSON the failure as the last line, unless it
+// is the output that could not be written.
 void StdioRelay::fail(const Error& error) {
   const bool may_go_on = options_.line != nullptr && options_.line->has_met();
   ending_.failure = may_go_on ? options_.line->left(error) : error;
@@ -286,9 +286,9 @@ void StdioRelay::fail(const Error& error) {
   if (about_the_server) (void)output_.tell(to_json(*ending_.failure));
 }
 
-// What waits for its reader goes out before we do. A signal that wants an end has it, and after a failure, or where a signal
-// has us leave, a standstill does. Nobody takes keys any more, so they mean to us what they mean to every program, once the
-// terminal has shown its part.
+// What waits for its reader goes out before we do. A signal that wants an end has it, and after a failure, or where a
+// signal has us leave, a standstill does. Nobody takes keys any more, so they mean to us what they mean to every
+// program, once the terminal has shown its part.
 void StdioRelay::drain() {
   while (!ending_.was_interrupted) {
     Watched watched = watch();

@@ -1,9 +1,9 @@
-// Carries one command's stdin, stdout, stderr and signals over a session, until the command's end is known or will never
-// be. None of them holds up another, whoever stands still.
+// Carries one command's stdin, stdout, stderr and signals over a session, until the command's end is known or will
+// never be. None of them holds up another, whoever stands still.
 //
 // Who does what: RelayLink is the way to the server, StdinRelay and OutputRelay carry the bytes, RelayTerminal has the
-// terminal's size, RelayControl obeys whoever is here, KeptLine says when there is another connection. Here they take turns,
-// and what the server says is heard.
+// terminal's size, RelayControl obeys whoever is here, KeptLine says when there is another connection. Here they take
+// turns, and what the server says is heard.
 #pragma once
 
 #include <poll.h>
@@ -46,8 +46,8 @@ class StdioRelay {
     std::string server;         // named in a failure that is the server's; empty: not
     bool ends_session = false;  // as soon as the command has ended; else the session can be used again
     Until until = Until::exit;
-    // Of a kept command, which is come back to: `session` stands for one connection after another. Null: its end is that
-    // of the command. Outlives this.
+    // Of a kept command, which is come back to: `session` stands for one connection after another. Null: its end is
+    // that of the command. Outlives this.
     KeptLine* line = nullptr;
     bool asks = false;          // a person at the terminal, what an interrupt is to mean; with `line`
     bool obeys_escape = false;  // in stdin, once the terminal is raw; with `line` and `terminal`
@@ -59,8 +59,8 @@ class StdioRelay {
   // outlives this.
   StdioRelay(Session& session, Opening opening, const Options& options);
 
-  // Starts or follows it and returns when it has ended and its output is out; once. `payload` is what a start announces.
-  // After a failure the session is of no further use.
+  // Starts or follows it and returns when it has ended and its output is out; once. `payload` is what a start
+  // announces. After a failure the session is of no further use.
   RelayEnding run(std::string_view payload);
 
  private:

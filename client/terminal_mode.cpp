@@ -139,8 +139,8 @@ void TerminalMode::stop_program() {
   set_as_wanted();
 }
 
-// A parent in another group of the same session does so. Where ours is of our group, a script that a shell has started, it
-// cannot be known.
+// A parent in another group of the same session does so. Where ours is of our group, a script that a shell has started,
+// it cannot be known.
 bool TerminalMode::is_job_of_shell() const {
   const pid_t parent = ::getppid();
   return ::getpgid(parent) != ::getpgrp() && ::getsid(parent) == ::getsid(0);

@@ -10,9 +10,10 @@
 
 namespace runwire {
 
-// As it was, until make_raw(); then raw (cfmakeraw(3)) until restore(), while it lives, or until the program ends, by a signal, too. Only
-// SIGKILL, which nothing can be done about, and a stack that is full leave the terminal raw. While another process group has
-// the terminal, because we are in the background, it is left alone. One at a time in a process.
+// As it was, until make_raw(); then raw (cfmakeraw(3)) until restore(), while it lives, or until the program ends, by a
+// signal, too. Only SIGKILL, which nothing can be done about, and a stack that is full leave the terminal raw. While
+// another process group has the terminal, because we are in the background, it is left alone. One at a time in a
+// process.
 class TerminalMode {
  public:
   // `fd` outlives this. Where it is no terminal nothing is ever changed.
@@ -37,9 +38,9 @@ class TerminalMode {
   void resume();
 };
 
-// While it lives, a key can be read as soon as it is pressed, and lines that are written end as such. Ctrl-C is a signal, or
-// a key, as it was. When the program ends or is stopped by a signal, the terminal is as it was before anything changed it.
-// It may come on top of a TerminalMode, of the same terminal.
+// While it lives, a key can be read as soon as it is pressed, and lines that are written end as such. Ctrl-C is a
+// signal, or a key, as it was. When the program ends or is stopped by a signal, the terminal is as it was before
+// anything changed it. It may come on top of a TerminalMode, of the same terminal.
 class KeyByKey {
  public:
   explicit KeyByKey(int terminal);  // which outlives this

@@ -1,5 +1,5 @@
-// What a client says in a session, as typed values, to and from the JSON headers of its frames. PROTOCOL.md, "Sessions",
-// says what each means.
+// What a client says in a session, as typed values, to and from the JSON headers of its frames. PROTOCOL.md,
+// "Sessions", says what each means.
 //
 // A message with bytes behind it has `len`, their number; others have none.
 #pragma once
@@ -81,7 +81,8 @@ struct Resize {
   PtySize size;
 };
 
-// Follow a kept command. `stdout` and `stderr`: how many bytes of each are held already; absent: what comes from now on.
+// Follow a kept command. `stdout` and `stderr`: how many bytes of each are held already; absent: what comes from now
+// on.
 struct Attach {
   std::string id;
   std::optional<std::uint64_t> stdout_off;

@@ -1,5 +1,5 @@
-// What the messages of both sides have in common, as it stands in JSON. For client_message.cpp and server_message.cpp, and for
-// others who write such JSON.
+// What the messages of both sides have in common, as it stands in JSON. For client_message.cpp and server_message.cpp,
+// and for others who write such JSON.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What a server says in a session, as typed values, to and from the JSON headers of its frames. PROTOCOL.md, "Sessions",
-// says what each means.
+// What a server says in a session, as typed values, to and from the JSON headers of its frames. PROTOCOL.md,
+// "Sessions", says what each means.
 //
 // A message with bytes behind it has `len`, their number; others have none.
 #pragma once

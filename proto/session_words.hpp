@@ -1,5 +1,5 @@
-// The words that both sides of a session use, or that stand in messages of both. PROTOCOL.md, "Sessions", says what each
-// means.
+// The words that both sides of a session use, or that stand in messages of both. PROTOCOL.md, "Sessions", says what
+// each means.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ enum class Linger { grace, wait, now };
 std::string_view name_of(Linger linger);  // "grace", "wait", "return"
 std::optional<Linger> linger_named(std::string_view name);
 
-// What happens to a command that writes more than may be held for its readers: it waits; the rest goes to disk, and when
-// that is full it waits; the oldest bytes are given up, and who has missed some is told by a Gap.
+// What happens to a command that writes more than may be held for its readers: it waits; the rest goes to disk, and
+// when that is full it waits; the oldest bytes are given up, and who has missed some is told by a Gap.
 enum class Full { block, spill, drop };
 std::string_view name_of(Full full);  // "block", ...
 std::optional<Full> full_named(std::string_view name);

@@ -1,10 +1,10 @@
-// Control groups of our own (Linux, cgroup v2): what no process can leave by itself, whatever it does to its session, its
-// parents and its environment.
+// Control groups of our own (Linux, cgroup v2): what no process can leave by itself, whatever it does to its session,
+// its parents and its environment.
 //
 // They are to be had where the group that this process is in may be written to by its user: delegated by systemd
 // (Delegate=yes), or in a container with a writable /sys/fs/cgroup, or as root. One takes some 80 us of CPU, and who
-// moves in waits for a lock of the kernel's, up to half a millisecond: too much for every command. A command moves in by
-// itself, before it executes its program: moved from outside, it may have started others meanwhile.
+// moves in waits for a lock of the kernel's, up to half a millisecond: too much for every command. A command moves in
+// by itself, before it executes its program: moved from outside, it may have started others meanwhile.
 #pragma once
 
 #include <sys/types.h>
@@ -45,8 +45,8 @@ class Cgroup {
 // The daemon's, in which those of its commands are. The daemon itself stays where it is.
 class CgroupTree {
  public:
-  // runwired.PID in the group that this process is in; it may be there from before an exec of ours. What others have left
-  // there that are no more is removed. Null where none is to be had.
+  // runwired.PID in the group that this process is in; it may be there from before an exec of ours. What others have
+  // left there that are no more is removed. Null where none is to be had.
   static std::unique_ptr<CgroupTree> make();
   CgroupTree(const CgroupTree&) = delete;
   CgroupTree& operator=(const CgroupTree&) = delete;

@@ -37,8 +37,8 @@ inline constexpr const char* kNiceStage = "nice";
 inline constexpr const char* kTerminalStage = "terminal";
 
 // `wish` as the command's client has it, and `caps` as the operator has them. A wish is clamped to its cap, and bounds
-// the hard limit as well as the soft one; that of cpu comes a second later, so that the command is told first (SIGXCPU).
-// A cap alone lowers what the daemon has and raises nothing.
+// the hard limit as well as the soft one; that of cpu comes a second later, so that the command is told first
+// (SIGXCPU). A cap alone lowers what the daemon has and raises nothing.
 ChildSettings settings_for(const CommandLimits& wish, const CommandLimits& caps);
 
 // The resource by a stage's name; null: there is none.

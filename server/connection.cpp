@@ -127,8 +127,8 @@ void Connection::receive(std::string_view bytes) {
   hush_if_due();
 }
 
-// A client that asks and does not listen would fill our memory with answers, and one that asks without an end would take
-// all of our time.
+// A client that asks and does not listen would fill our memory with answers, and one that asks without an end would
+// take all of our time.
 void Connection::hush_if_due() {
   const bool is_due = frames_->owes_too_much() || frames_->has_had_its_turn();
   if (state_ != State::open || !is_due || std::exchange(is_hushed_, true)) return;

@@ -1,7 +1,7 @@
 // A conversation in frames: many commands at once, their input, output and signals. PROTOCOL.md, "Sessions".
 //
-// Here is what is said before and around the commands: opening, reading, life and end. What the client breaks the protocol
-// with is answered by one error frame, the last.
+// Here is what is said before and around the commands: opening, reading, life and end. What the client breaks the
+// protocol with is answered by one error frame, the last.
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,10 @@
 // All that a daemon hands to the program which takes its place (see server/successor.hpp), as bytes.
 //
 // A sequence of frames as on the wire, each a JSON header with named fields and pieces of bytes behind it. What is not
-// known is passed over, and what is missing has its default: so a program goes on from what an older one hands over. The
-// version is raised with every field without which a command would lose something; then an older program, which would
-// pass that over, says at the rehearsal that it can't take over. A command's request stands there as the `start` that a
-// client would send.
+// known is passed over, and what is missing has its default: so a program goes on from what an older one hands over.
+// The version is raised with every field without which a command would lose something; then an older program, which
+// would pass that over, says at the rehearsal that it can't take over. A command's request stands there as the `start`
+// that a client would send.
 //
 // 2: what was said to a command ahead of its start, its end where that is under way, a terminal's line.
 #pragma once

@@ -82,8 +82,8 @@ class Job final : private ChildEvents {
     const CgroupTree* cgroups = nullptr;  // null: there are none to be had
   };
 
-  // REQUIRES: what is shared outlives the Job, and so does the listener unless forget_listener() is called. Null: nobody
-  // follows it.
+  // REQUIRES: what is shared outlives the Job, and so does the listener unless forget_listener() is called. Null:
+  // nobody follows it.
   Job(JobId id, ConnectionId client, const Shared& shared, JobTerms terms, JobListener* listener = nullptr);
 
   // Before start(), for an output that is kept: it is read only then, which spares a short command's

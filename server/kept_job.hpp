@@ -1,9 +1,9 @@
-// One command whose output is recorded for clients that come and go: a kept one, which belongs to the daemon, or one that
-// ends with its session and has asked for more room than its connection gives.
+// One command whose output is recorded for clients that come and go: a kept one, which belongs to the daemon, or one
+// that ends with its session and has asked for more room than its connection gives.
 //
-// It follows its job as long as that runs, and outlives it: what there is to be known of the command is here. Who follows
-// it has a cursor of his own in each record, and is told the rest. It is shared: the daemon may forget it while some still
-// read what it has, and each of these has it until the last byte.
+// It follows its job as long as that runs, and outlives it: what there is to be known of the command is here. Who
+// follows it has a cursor of his own in each record, and is told the rest. It is shared: the daemon may forget it while
+// some still read what it has, and each of these has it until the last byte.
 #pragma once
 
 #include <array>
@@ -64,8 +64,8 @@ class KeptJob final : private JobListener {
   // How the command ended, or why it never ran; nothing as long as it may.
   using Outcome = std::variant<std::monostate, Exit, ErrorReply>;
 
-  // REQUIRES: `ground` outlives it, and so do its followers unless they leave. It must not die before its job is finished
-  // or abandoned.
+  // REQUIRES: `ground` outlives it, and so do its followers unless they leave. It must not die before its job is
+  // finished or abandoned.
   // `handed` is its beginning(), and submit() follows; or what another program had of it, and then go_on() or nothing
   // follows, as it waits or runs, or is over.
   KeptJob(const Ground& ground, Order order, HandedJob handed);

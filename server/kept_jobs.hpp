@@ -1,4 +1,5 @@
-// The kept commands of the daemon, by id: those that wait, run, or are over and still kept, and which ids there have been.
+// The kept commands of the daemon, by id: those that wait, run, or are over and still kept, and which ids there have
+// been.
 #pragma once
 
 #include <uv.h>

@@ -144,8 +144,8 @@ void OutputPipe::on_no_room() {
   uv_read_stop(as_stream(pipe_.get()));
 }
 
-// Of a terminal the end is an error (EIO). libuv takes a hang-up behind a read that was not full for the end, too; but a
-// terminal gives only a part of what it has.
+// Of a terminal the end is an error (EIO). libuv takes a hang-up behind a read that was not full for the end, too; but
+// a terminal gives only a part of what it has.
 void OutputPipe::on_end() {
   if (pipe_ && is_terminal_ && has_more(descriptor())) return start_reading();
   close();

@@ -134,8 +134,8 @@ void OutputRecord::drop_for(std::size_t bytes) {
   }
 }
 
-// The last block, with room for so many bytes. A command that says little costs little; one that has filled a block will
-// probably fill the next one.
+// The last block, with room for so many bytes. A command that says little costs little; one that has filled a block
+// will probably fill the next one.
 std::string& OutputRecord::tail(std::size_t wanted) {
   const auto [place, is_new] = blocks_.try_emplace(block_of(end_));
   auto& bytes = place->second.bytes;

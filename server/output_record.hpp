@@ -40,9 +40,9 @@ class OutputRecord {
     std::vector<std::variant<SpillArena::Block, std::string>> blocks;
   };
 
-  // `capacity`: the bytes that are kept of the stream at the same time. `on_room` is called in a later turn after room()
-  // has said 0, when it would not any more; it may end the record's life. REQUIRES: capacity > 0; what is passed by
-  // reference outlives the record, and the record its cursors.
+  // `capacity`: the bytes that are kept of the stream at the same time. `on_room` is called in a later turn after
+  // room() has said 0, when it would not any more; it may end the record's life. REQUIRES: capacity > 0; what is passed
+  // by reference outlives the record, and the record its cursors.
   OutputRecord(OutputStore& store, SpillArena& arena, Full full, std::uint64_t capacity,
                std::function<void()> on_room);
   // REQUIRES: the arena knows the image's blocks to be in use; they are this record's from now on.
@@ -136,8 +136,8 @@ class RecordCursor {
   struct Range {
     std::uint64_t from, to;
   };
-  // Bytes that were given up before they were read, or that the disk does not give back; the cursor goes on behind them.
-  // To be asked before each peek().
+  // Bytes that were given up before they were read, or that the disk does not give back; the cursor goes on behind
+  // them. To be asked before each peek().
   std::optional<Range> take_gap();
   // What lies at place(), as much of it as is together; valid until the record or the cursor is next used. Empty at the
   // end, and while it is fetched from disk.

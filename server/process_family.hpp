@@ -12,7 +12,8 @@
 
 namespace runwire {
 
-// Never this process, nor the first, and nobody through them. REQUIRES: the table outlives it, and is not looked at anew.
+// Never this process, nor the first, and nobody through them. REQUIRES: the table outlives it, and is not looked at
+// anew.
 class ProcessFamily {
  public:
   explicit ProcessFamily(const ProcessTable& table) : table_(table), is_in_(table.all().size(), false) {}

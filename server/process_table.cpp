@@ -113,8 +113,8 @@ struct Reading {
   std::string words = {};
 };
 
-// An exec first takes the new memory, and says only when it has laid out the program where in it the environment and, at
-// the very end, where the code is. Who has ended has no memory any more.
+// An exec first takes the new memory, and says only when it has laid out the program where in it the environment and,
+// at the very end, where the code is. Who has ended has no memory any more.
 Reading judge(std::string words, const Stat& now) {
   const bool has_ended = !now.is_there() || (number_in(now[kFlags]) & kExiting) != 0;
   if (has_ended) return {Reading::whole, std::move(words)};

@@ -47,12 +47,13 @@ class ProcessTable {
   std::vector<std::size_t> led_by(pid_t pid) const;  // it, its group and its session; perhaps more than once
 
   // Those that have this word NAME=VALUE by kMarkName in their environment as it was at their exec. It is read when
-  // somebody asks, so it may already be another process's; and once for each process, because who is marked once belongs
-  // to the command also where it has a new environment since. Strangers are not asked, where it is known who they are.
+  // somebody asks, so it may already be another process's; and once for each process, because who is marked once
+  // belongs to the command also where it has a new environment since. Strangers are not asked, where it is known who
+  // they are.
   std::vector<std::size_t> marked(std::string_view mark);
 
-  // Somebody can't tell: between two programs, in the middle of an exec, a process has no environment. A later look will
-  // tell. REQUIRES: marked() was called since the last look.
+  // Somebody can't tell: between two programs, in the middle of an exec, a process has no environment. A later look
+  // will tell. REQUIRES: marked() was called since the last look.
   bool has_undecided() const { return has_undecided_; }
 
   // Asks again: this very process has not ended.

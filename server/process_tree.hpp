@@ -45,9 +45,9 @@ class ProcessTree {
   // still the process that was found, and not another that has got its number.
   std::size_t signal(int number, ProcessTable& table);
 
-  // How many live; zombies do not. 0 where a look after the last signal() and after the last death has found nobody, nor
-  // anybody in the middle of an exec who may be one, which counts as 1 where nobody else does; else who came to be since
-  // the last look may be missing in the number.
+  // How many live; zombies do not. 0 where a look after the last signal() and after the last death has found nobody,
+  // nor anybody in the middle of an exec who may be one, which counts as 1 where nobody else does; else who came to be
+  // since the last look may be missing in the number.
   std::size_t count(ProcessTable& table) const;
 
  private:

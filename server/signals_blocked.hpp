@@ -1,8 +1,9 @@
 // A time in which no signal comes to this thread, nor ever to a thread that is made in it.
 //
-// libuv's pool makes its threads when it is first given work, and they inherit the mask of that moment. They are to take no
-// signal: those that end the daemon wait at times, and SIGCHLD is read from a descriptor. Made beforehand they would cost
-// every command a thousand instructions, for the C library does without locks as long as there is one thread.
+// libuv's pool makes its threads when it is first given work, and they inherit the mask of that moment. They are to
+// take no signal: those that end the daemon wait at times, and SIGCHLD is read from a descriptor. Made beforehand they
+// would cost every command a thousand instructions, for the C library does without locks as long as there is one
+// thread.
 #pragma once
 
 #include <csignal>

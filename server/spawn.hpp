@@ -1,8 +1,9 @@
 // Starting a command: the seam between jobs and the operating system.
 //
 // Every spawner gives a child the same start: /dev/null or a real pipe as stdin, real pipes as stdout and stderr, or a
-// terminal as all three and as its session's, nothing else open, default signals, a session and process group of its own, the daemon's umask and limits where
-// SpawnSpec asks for no others, and its environment with what SpawnSpec adds to it.
+// terminal as all three and as its session's, nothing else open, default signals, a session and process group of its
+// own, the daemon's umask and limits where SpawnSpec asks for no others, and its environment with what SpawnSpec adds
+// to it.
 #pragma once
 
 #include <uv.h>
@@ -36,8 +37,8 @@ struct SpawnSpec {
   // NAME=VALUE, last in the environment, by which a command's processes are known wherever they went (see
   // server/process_tree.hpp); empty: none.
   std::string mark = {};
-  // The door of the control group (server/cgroup.hpp) that it is to be in, open until it has exited; -1: the daemon's. Only
-  // the native spawner knows of it.
+  // The door of the control group (server/cgroup.hpp) that it is to be in, open until it has exited; -1: the daemon's.
+  // Only the native spawner knows of it.
   int cgroup = -1;
   bool takes_stdin = false;  // a pipe, where it has no terminal; else /dev/null
   std::optional<PtySize> terminal = {};

@@ -139,8 +139,8 @@ SpillArena::Hold SpillArena::hold(Block taken) {
           }};
 }
 
-// In the pool, for a busy disk lets us wait; all that have come together in one go. Until that is done they are nobody's,
-// or what a new owner writes would go, too.
+// In the pool, for a busy disk lets us wait; all that have come together in one go. Until that is done they are
+// nobody's, or what a new owner writes would go, too.
 void SpillArena::punch() {
   if (returned_.empty() || is_punching_ || is_held_) return;
   is_punching_ = true;

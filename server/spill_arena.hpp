@@ -30,8 +30,8 @@ class SpillArena {
   // The bytes moved, or a negative libuv error; in a later turn, and not once the arena has died.
   using Done = std::function<void(ssize_t)>;
 
-  // At most `max_bytes` of disk, in the store's spill directory. The file is made when a block is first taken. REQUIRES:
-  // the store outlives the arena.
+  // At most `max_bytes` of disk, in the store's spill directory. The file is made when a block is first taken.
+  // REQUIRES: the store outlives the arena.
   SpillArena(OutputStore& store, std::uint64_t max_bytes);
   // One that goes on with the file of another; of its blocks only `used` are in use.
   SpillArena(OutputStore& store, std::uint64_t max_bytes, Descriptor file, const std::vector<Block>& used);
@@ -45,18 +45,18 @@ class SpillArena {
   void give_back(Block block);  // its place on disk is given back, too, where the file system can do that
   Hold hold(Block taken);
 
-  // `bytes`, kBlockBytes at most, stay alive until the thread is done. What fails is said to `done`, for the caller keeps
-  // its bytes until it has succeeded; a short write has failed. The block may not be given back before.
+  // `bytes`, kBlockBytes at most, stay alive until the thread is done. What fails is said to `done`, for the caller
+  // keeps its bytes until it has succeeded; a short write has failed. The block may not be given back before.
   void write(Block block, std::shared_ptr<const std::string> bytes, Done done);
   void read(Block block, std::size_t offset, std::size_t size, SpillFile::Buffer room, Done done);
 
-  // `retry` is called in a later turn when a block has been given back, and in any case after a while, for what else the
-  // waiter lacks may have come; once. `waiter` names it for forget(), and waits once at most.
+  // `retry` is called in a later turn when a block has been given back, and in any case after a while, for what else
+  // the waiter lacks may have come; once. `waiter` names it for forget(), and waits once at most.
   void wait_for_block(const void* waiter, std::function<void()> retry);
   void forget(const void* waiter);
 
-  // Then nothing new begins that changes the file: what has been taken is still written, and is_idle() once that is done,
-  // and for good. Who wants a block waits for it until the arena is let go.
+  // Then nothing new begins that changes the file: what has been taken is still written, and is_idle() once that is
+  // done, and for good. Who wants a block waits for it until the arena is let go.
   void hold_still(bool yes);
 
   const std::string& failure() const { return failure_; }  // of the last try, with what to do, or empty

@@ -1,8 +1,8 @@
 // The program that goes on in this daemon's place.
 //
 // execve(2) keeps the process: its number, its children, its open descriptors. All else that the daemon knows is handed
-// over as an image, bytes that only server/handover.hpp understands. Since there is no way back from a program that runs
-// and then fails, the program is asked beforehand, as a child, whether it would understand such an image.
+// over as an image, bytes that only server/handover.hpp understands. Since there is no way back from a program that
+// runs and then fails, the program is asked beforehand, as a child, whether it would understand such an image.
 // As systemd's daemon-reexec, and nginx's upgrade on SIGUSR2.
 #pragma once
 
@@ -30,8 +30,9 @@ class Successor {
   Successor(const Successor&) = delete;
   Successor& operator=(const Successor&) = delete;
 
-  // `done` is called, once, in a later turn. ERRORS: it could not be run, did not answer in time, or does not understand;
-  // what it said is in the message. REQUIRES: none is under way; `spawner` and `loop` outlive the Successor.
+  // `done` is called, once, in a later turn. ERRORS: it could not be run, did not answer in time, or does not
+  // understand; what it said is in the message. REQUIRES: none is under way; `spawner` and `loop` outlive the
+  // Successor.
   void rehearse(uv_loop_t* loop, Spawner& spawner, std::string image, std::function<void(Status)> done);
 
   // Does not return where it succeeds. `descriptors` are those that the image names. ERRORS: all is as before.

@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::string_view kStateNames[] = {"idle", "rehearsing", "gathering"};
 constexpr std::uint64_t kLookMs = 5;  // nobody tells when a child is born, or a block on disk
-// Behind the time that commands have: until what is ended must be over, so that who waits for it can be told of it; until
-// he must have read that; until what is still there never goes.
+// Behind the time that commands have: until what is ended must be over, so that who waits for it can be told of it;
+// until he must have read that; until what is still there never goes.
 constexpr std::uint64_t kFarewellMs = kShutdownKillGraceMs + 500;
 constexpr std::uint64_t kCutOffMs = kFarewellMs + 1000;
 constexpr std::uint64_t kInVainMs = kCutOffMs + 2000;

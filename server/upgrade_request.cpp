@@ -89,8 +89,8 @@ Result<std::string> first_header(int socket, int ms) {
   }
 }
 
-// What the daemon at the socket says of itself. Absent: it let us go, for it is between two programs. Who comes while it
-// gathers waits in the kernel for the next one: so long it may take.
+// What the daemon at the socket says of itself. Absent: it let us go, for it is between two programs. Who comes while
+// it gathers waits in the kernel for the next one: so long it may take.
 Result<std::optional<ServerHello>> ask(const std::string& path, int socket, int ms) {
   const std::string words = std::string(kPreface) + frame_head(to_json(ClientHello{}));
   if (send(socket, words.data(), words.size(), 0) != static_cast<ssize_t>(words.size()))

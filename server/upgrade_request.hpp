@@ -6,8 +6,8 @@
 
 namespace runwire {
 
-// Finds the daemon by its Unix socket, that of `options.listen` or the default one, sends it SIGUSR2, and waits for what
-// comes of that. ERRORS: there is none, it is another user's, or it goes on as before.
+// Finds the daemon by its Unix socket, that of `options.listen` or the default one, sends it SIGUSR2, and waits for
+// what comes of that. ERRORS: there is none, it is another user's, or it goes on as before.
 Status ask_for_upgrade(const Options& options);
 
 }  // namespace runwire
