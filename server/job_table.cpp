@@ -127,9 +127,10 @@ void JobTable::give_way() {
     sched_yield();
 }
 
-// Who reads what a command writes meanwhile wants it soon. A whole reply comes when the command has ended, and nothing is
-// gained by interrupting it before; nor by a longer slice, where others wait for a processor. A change costs as much as
-// some wake-ups: it is made for a start that wants another than the last one, and a few commands side by side want none.
+// Who reads what a command writes meanwhile wants it soon. A whole reply comes when the command has ended, and nothing
+// is gained by interrupting it before; nor by a longer slice, where others wait for a processor. A change costs as much
+// as some wake-ups: it is made for a start that wants another than the last one, and a few commands side by side want
+// none.
 void JobTable::choose_time_slice() {
   if (streams_ > 0)
     time_slice_.ask_for(TimeSlice::Length::brief);

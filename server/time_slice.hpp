@@ -1,5 +1,6 @@
-// How long this process may compute before another that waits for the same CPU gets it, and by that how soon it gets the
-// CPU from another when it is woken: who asks for little is let in first (EEVDF). The share of the CPU stays the same.
+// How long this process may compute before another that waits for the same CPU gets it, and by that how soon it gets
+// the CPU from another when it is woken: who asks for little is let in first (EEVDF). The share of the CPU stays the
+// same.
 #pragma once
 
 #include <cstdint>
