@@ -20,7 +20,7 @@ namespace runwire::fuzz {
 class ScriptedSpawner final : public Spawner {
  public:
   struct Puppet {
-    ChildEvents* events;             // null once it has ended, or its Child was given up
+    ChildEvents* events = nullptr;   // null once it has ended, or its Child was given up
     Descriptor in;                   // the read end of its stdin, or its terminal
     std::array<Descriptor, 2> ends;  // the write ends of its stdout and stderr; or its terminal, and none
 
