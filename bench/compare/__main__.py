@@ -147,7 +147,7 @@ class Comparison:
         is_short = self.options.quick and command != scenarios.ECHO
         peers = self.named(QUICK_PEERS) if is_short else self.peers
         for clients in QUICK_CLIENTS if is_short else self.options.clients:
-            now = self.programs.spawn_limit(command, self.times.limit, 2, 4)
+            now = self.programs.rate_limit(command, self.times.limit)
             at_hand = {**yardsticks, "r": now["per_second"]}
             for server in [self.ours, *peers]:
                 if server.name in SLOW and clients > 1:

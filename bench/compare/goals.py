@@ -16,7 +16,7 @@ from medians import (
     spread,
     total_over_rounds,
 )
-from ranking import OURS, SERVICE, best_peer, is_ours, share_of_best_peer, share_of_r
+from ranking import DIRECT, OURS, SERVICE, best_peer, is_ours, share_of_best_peer, share_of_r
 
 MEETS = {"at least": operator.ge, "at most": operator.le, "under": operator.lt}
 ECHO = "echo hello"
@@ -78,15 +78,17 @@ def throughput_goals(result):
         Goal(1, f"echo hello, {clients:,} clients, against R", "at least", 0.85, "R", share_of_r(ours(result, clients)))
         for clients in LOADS
     ]
-    return against_r + [peer_goal(result, clients) for clients in LOADS]
+    against_peers = [peer_goal(result, ours(result, clients), clients, 1, "", 1.1) for clients in LOADS]
+    return against_r + against_peers
 
 
-def peer_goal(result, clients):
-    peer = best_peer(result, ECHO, clients)
+def peer_goal(result, entry, clients, number, where, wanted, kinds=DIRECT):
+    """`entry`: ours of this load, or None."""
+    peer = best_peer(result, ECHO, clients, kinds)
     name = f" ({peer['server']})" if peer else ""
-    entry = ours(result, clients)
-    measured = share_of_best_peer(result, entry) if entry else None
-    return Goal(1, f"echo hello, {clients:,} clients, against the best peer{name}", "at least", 1.1, "x", measured)
+    measured = share_of_best_peer(result, entry, kinds) if entry else None
+    what = f"echo hello, {clients:,} clients{where}, against the best peer{name}"
+    return Goal(number, what, "at least", wanted, "x", measured)
 
 
 def latency_goals(result):
@@ -173,17 +175,14 @@ def build_goal(result):
 
 def service_goals(result):
     """What is wanted of the rate and of CPU, where sched_autogroup plays no role."""
-    where, rates, against_peers, both, own = "in a control group", [], [], [], []
+    where, rates, against_peers, both, own = ", in a control group", [], [], [], []
     for clients in LOADS:
         entry = find(listed(result, "service"), server=OURS, command=ECHO, clients=clients)
-        load = f"{clients:,} clients, {where}"
-        peer = best_peer(result, ECHO, clients, SERVICE)
-        name = f" ({peer['server']})" if peer else ""
-        of_peer = share_of_best_peer(result, entry, SERVICE) if entry else None
+        load = f"{clients:,} clients{where}"
         both_share = ratio_over_rounds(entry, "cpu_us", "bare_cpu_us")
         own_share = ratio_over_rounds(entry, "own_cpu_us", "l_ms", US_PER_MS)
         rates.append(Goal(0, f"echo hello, {load}, against R", "at least", 0.85, "R", share_of_r(entry)))
-        against_peers.append(Goal(0, f"echo hello, {load}, against the best peer{name}", "at least", 1, "x", of_peer))
+        against_peers.append(peer_goal(result, entry, clients, 0, where, 1, SERVICE))
         both.append(Goal(0, f"CPU of daemon and child, {load}", "at most", 1.08, "x bare", both_share))
         own.append(Goal(0, f"CPU of the daemon alone, {load}", "at most", 0.12, "L", own_share))
     return rates + against_peers + both + own

@@ -114,6 +114,10 @@ class Programs:
             sys.exit(complaint.strip())
         return json.loads(said)
 
+    def rate_limit(self, command, duration, prefix=()):
+        """R."""
+        return self.spawn_limit(command, duration, 2, 4, prefix=prefix)
+
     def spawn_limit(self, command, duration, processes, in_flight, *options, prefix=()):
         count = ["--processes", str(processes), "--in-flight", str(in_flight)]
         return self.limit("spawn", *count, *options, "--duration", duration, command, prefix=prefix)

@@ -29,7 +29,7 @@ def entry_of(result, kind, **what):
 
 def limits(result, programs, command, duration):
     """The yardsticks of this moment: R and L, as {"r", "l_ms"}."""
-    two = programs.spawn_limit(command, duration, 2, 4)
+    two = programs.rate_limit(command, duration)
     one = programs.spawn_limit(command, duration, 1, 4)
     alone = programs.spawn_limit(command, duration, 1, 1)
     entry_of(result, "limits", command=command)["rounds"].append(

@@ -8,8 +8,6 @@ from goals import ECHO
 from measured_server import Server
 from started_server import DoesNotWork
 
-PROCESSES, IN_FLIGHT = 2, 4  # of R
-
 
 def missing():
     """Why it cannot be measured here, with the next step; empty when it can."""
@@ -30,7 +28,7 @@ def latency_limit(programs, duration):
 def limits(programs, duration):
     """The yardsticks of a number of clients: R and the CPU of the bare loop in such a group."""
     with control_group() as prefix:
-        bare = programs.spawn_limit(ECHO, duration, PROCESSES, IN_FLIGHT, prefix=prefix)
+        bare = programs.rate_limit(ECHO, duration, prefix)
     return {"r": bare["per_second"], "bare_cpu_us": bare["cpu_us"]}
 
 
