@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 namespace runwire {
 namespace {
 
@@ -16,7 +18,7 @@ struct Scheduling {
   std::int32_t nice = 0;
   std::uint32_t priority = 0;
   std::uint64_t runtime_ns =
-      0;  // of a normal policy: the slice; 0 for the usual one, or where the kernel tells of none
+      0;  // of a normal policy: the slice; 0: the usual one, or the kernel tells of none
   std::uint64_t deadline_ns = 0;
   std::uint64_t period_ns = 0;
 };
@@ -38,6 +40,18 @@ void set_slice(Scheduling scheduling, std::uint64_t slice_ns) {
   syscall(SYS_sched_setattr, 0, &scheduling, 0);
 }
 
+std::uint64_t ns_of(TimeSlice::Length length) {
+  switch (length) {
+    case TimeSlice::Length::brief:
+      return kBriefNs;
+    case TimeSlice::Length::ample:
+      return kAmpleNs;
+    case TimeSlice::Length::usual:
+      break;
+  }
+  return 0;
+}
+
 bool is_normal(const Scheduling& now) { return now.policy == kNormalPolicy && now.nice >= 0; }
 
 }  // namespace
@@ -55,8 +69,7 @@ void TimeSlice::ask_for(Length length) {
   if (!is_ours_ || length == now_) return;
   now_ = length;
   Scheduling now;
-  if (read(now) && is_normal(now))
-    set_slice(now, length == Length::brief ? kBriefNs : length == Length::ample ? kAmpleNs : 0);
+  if (read(now) && is_normal(now)) set_slice(now, ns_of(length));
 }
 
 }  // namespace runwire

@@ -3,8 +3,6 @@
 // same.
 #pragma once
 
-#include <cstdint>
-
 namespace runwire {
 
 // Linux 6.12 and later (sched_setattr(2), sched_runtime of a normal policy; no privilege is needed), and where the one
