@@ -204,6 +204,11 @@ class SessionPeer:
     def say(self, kind, payload=b"", **fields):
         self.connection.sendall(frame({"type": kind, **fields}, payload))
 
+    def type_after_ping(self):
+        """The type of what the client says next, which should be its pong."""
+        self.say("ping")
+        return self.read()["type"]
+
     def meet_client(self, **hello):
         """Preface and both hellos."""
         assert self.read_exactly(4) == b"\0RW\1"

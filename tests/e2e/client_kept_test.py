@@ -698,8 +698,7 @@ class Terminal(AtTerminal):
             peer.begin()
             peer.output(b"up")
             self.assertTrue(answered.wait(DEADLINE_S))
-            peer.say("ping")
-            self.assertEqual(peer.read()["type"], "pong")
+            self.assertEqual(peer.type_after_ping(), "pong")
             peer.exit(3)
             peer.await_end()
 
@@ -928,8 +927,7 @@ class Attach(KeptCase):
     def test_stdin_stays_here_unless_it_is_asked_for(self):
         def play(peer):
             peer.found(window=100, eof=False)
-            peer.say("ping")
-            self.assertEqual(peer.read()["type"], "pong")
+            self.assertEqual(peer.type_after_ping(), "pong")
             peer.exit()
             peer.await_end()
 
@@ -988,11 +986,9 @@ class Attach(KeptCase):
             peer = KeptPeer(connection)
             peer.await_attach()
             peer.found()
-            peer.say("ping")
-            self.assertEqual(peer.read()["type"], "pong")
+            self.assertEqual(peer.type_after_ping(), "pong")
             self.assertTrue(has_left.wait(DEADLINE_S))
-            peer.say("ping")
-            self.assertEqual(peer.read()["type"], "pong")
+            self.assertEqual(peer.type_after_ping(), "pong")
             peer.exit(3)
             peer.await_end()
 
