@@ -94,8 +94,8 @@ void Job::open_streams(const ChildStreams& streams) {
   if (has_terminal_) stdout_pipe_.expect_terminal();
   open_output(StdStream::out, streams.out);
   open_output(StdStream::err, streams.err);
+  if (size_) resize(*size_);  // before the input that waits, which the command may answer at once
   if (streams.in >= 0) input_.open(streams.in, has_terminal_);
-  if (size_) resize(*size_);
 }
 
 // A terminal's output has no second stream, and of that there is the end already.

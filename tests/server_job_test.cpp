@@ -1,7 +1,12 @@
+#include <fcntl.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <csignal>
 
 #include "proto/limits.hpp"
 #include "server/job.hpp"
+#include "server/pty.hpp"
 #include "tests/job_fixture.hpp"
 
 using namespace runwire;
@@ -10,6 +15,32 @@ using namespace runwire::test;
 namespace {
 
 std::uint64_t elapsed_ms(std::uint64_t since_ns) { return (uv_hrtime() - since_ns) / 1000000; }
+
+// The size of `terminal` at the moment of the first byte that came to `input`, a pipe's read end: the signal for that
+// byte is there before the write returns.
+class SizeAtInput {
+ public:
+  SizeAtInput(int terminal, int input) {
+    watched = terminal;
+    seen = {};
+    struct sigaction look {};
+    look.sa_handler = [](int) {
+      if (seen.ws_row == 0) ioctl(watched, TIOCGWINSZ, &seen);
+    };
+    REQUIRE(sigaction(SIGIO, &look, &before_) == 0);
+    REQUIRE(fcntl(input, F_SETOWN, getpid()) == 0);
+    REQUIRE(fcntl(input, F_SETFL, fcntl(input, F_GETFL) | O_ASYNC) == 0);
+  }
+  SizeAtInput(const SizeAtInput&) = delete;
+  SizeAtInput& operator=(const SizeAtInput&) = delete;
+  ~SizeAtInput() { sigaction(SIGIO, &before_, nullptr); }
+
+  static inline int watched;
+  static inline winsize seen;
+
+ private:
+  struct sigaction before_ {};
+};
 
 }  // namespace
 
@@ -534,6 +565,26 @@ TEST_CASE_FIXTURE(JobFixture, "job: input that comes before there is a child is 
   job->start(*spawner, with_stdin(spec("cat")));
   finish();
   CHECK(follower.out == "early bird");
+}
+
+TEST_CASE_FIXTURE(PuppetFixture,
+                  "job: a terminal has the size that was asked for before its first input comes") {
+  spawner->starts_at_once = false;
+  Job& job = start_stream(spec(""));
+  job.resize({41, 123});
+  job.input().write("\n");
+  Pty terminal;
+  REQUIRE(terminal.open({30, 100}) == 0);
+  int in[2];
+  REQUIRE(uv_pipe(in, 0, UV_NONBLOCK_PIPE) == 0);
+  const Descriptor input(in[0]);
+  const SizeAtInput size(terminal.slave.get(), input.get());
+  spawner->last().events->child_started(0, {in[1], terminal.master.release(), -1});
+  CHECK(size.seen.ws_row == 41);
+  CHECK(size.seen.ws_col == 123);
+  terminal.slave = Descriptor();
+  spawner->last().exit(0);
+  finish();
 }
 
 TEST_CASE_FIXTURE(JobFixture, "job: a command that closes its input is told of, one that ends is not") {
