@@ -37,6 +37,7 @@ struct ChildStart {
   const int* signals_to_reset;  // ends with 0
   rlimit nofile;
   ChildSettings settings;
+  bool leads_session = true;  // else a process group only
   pid_t daemon;
   int cgroup = -1;  // where a 0 is to be written; -1: nowhere
   int share_below =

@@ -1,4 +1,5 @@
 // runwired: wires the parts and runs the loop.
+#include <fcntl.h>
 #include <uv.h>
 
 #include <cstdio>
@@ -6,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "server/descriptor.hpp"
 #include "server/exec_shim.hpp"
 #include "server/inheritance.hpp"
 #include "server/log.hpp"
@@ -23,9 +25,24 @@ std::unique_ptr<runwire::Spawner> make_spawner(uv_loop_t* loop, runwire::Spawner
   return native ? std::move(native) : runwire::make_uv_spawner(loop, runwire::own_executable());
 }
 
+// With --lead group a command shares our session, and so the terminal of whoever started us, if there is one.
+runwire::Status may_lead_groups(const runwire::Spawner& spawner) {
+  if (!spawner.can_lead_group())
+    return runwire::Error{
+        runwire::Errc::invalid_argument,
+        "--lead group: only the native spawner can do that, which is Linux's; leave --lead out"};
+  const runwire::Descriptor terminal(open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (terminal.get() < 0) return runwire::Ok{};
+  return runwire::Error{
+      runwire::Errc::invalid_argument,
+      "--lead group: every command could read and write the terminal that runwired was started "
+      "at; start it with setsid(1), as a service, or without --lead"};
+}
+
 runwire::Status serve(uv_loop_t* loop, runwire::Options options, int argc, char** argv,
                       std::optional<runwire::Handover> handover) {
   const auto spawner = make_spawner(loop, options.spawner);
+  if (!options.leads_session) RUNWIRE_TRY(may_lead_groups(*spawner));
   runwire::Status status = runwire::Ok{};
   {
     runwire::Successor successor(argc, argv);

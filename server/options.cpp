@@ -29,8 +29,8 @@ Where:
 How commands run:
   --shell PATH           run as PATH -c COMMAND (default /bin/sh)
   --spawner WHICH        uv: libuv's; native: Linux's own, faster; auto: the best there is (default)
-  --direct WHEN          auto: a program and plain words run without a shell, where that can make no
-                         difference (default); never: always through the shell
+  --direct WHEN          auto: plain words run without a shell where that makes no difference (default); never
+  --lead WHAT            a session of its own (default), or only a process group: docs/operating.md says when
   --cwd DIR              in this directory (default: the one runwired is started in)
   --max-running N        so many at once, the rest wait (default 1000)
   --max-queued N         so many may wait, more are told "busy" (default 10000)
@@ -122,6 +122,8 @@ void declare(CLI::App& app, Options& options, Words& words) {
   app.add_option("--spawner", options.spawner)->transform(word_of(spawners));
   const std::map<std::string, bool> direct{{"auto", true}, {"never", false}};
   app.add_option("--direct", options.direct)->transform(word_of(direct));
+  const std::map<std::string, bool> leads{{"session", true}, {"group", false}};
+  app.add_option("--lead", options.leads_session)->transform(word_of(leads));
   app.add_option("--cwd", options.cwd);
   app.add_option("--max-running", options.max_running)->check(CLI::Range(1, 1000000));
   app.add_option("--max-queued", options.max_queued)->check(CLI::Range(0, 10000000));

@@ -32,9 +32,10 @@ struct Options {
   unsigned ping_ms = 15000;  // a session's peer that is silent for so long is asked; 0: never
   std::string shell = "/bin/sh";
   SpawnerChoice spawner = SpawnerChoice::automatic;
-  bool direct = true;   // plain words may run without the shell
-  bool cgroups = true;  // for kept commands, where they are to be had
-  std::string cwd;      // of the commands
+  bool direct = true;         // plain words may run without the shell
+  bool leads_session = true;  // each command; else a process group only
+  bool cgroups = true;        // for kept commands, where they are to be had
+  std::string cwd;            // of the commands
   std::string spill_dir;
   bool upgrades = false;  // only asks the daemon that runs to
   log::Level log_level = log::Level::info;

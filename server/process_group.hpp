@@ -1,5 +1,5 @@
-// A command's process group. Every command leads a session and a group of its own, so that one signal reaches
-// all of it but what has called setsid().
+// A command's process group. Every command leads a group of its own, so that one signal reaches all of it but what has
+// called setsid() or setpgid().
 #pragma once
 
 #include <sys/types.h>

@@ -116,6 +116,7 @@ SpawnSpec Server::spawn_spec() const {
   SpawnSpec spec{options_.shell, "", options_.cwd, options_.spill_dir,
                  options_.direct ? &direct_calls_ : nullptr};
   spec.caps = options_.caps;
+  spec.leads_session = options_.leads_session;
   spec.mark = std::string(kMarkName) + "=" + hello_.boot + ".";
   return spec;
 }

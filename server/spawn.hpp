@@ -2,8 +2,8 @@
 //
 // Every spawner gives a child the same start: /dev/null or a real pipe as stdin, real pipes as stdout and stderr, or a
 // terminal as all three and as its session's, nothing else open, default signals, a session and process group of its
-// own, the daemon's umask and limits where SpawnSpec asks for no others, and its environment with what SpawnSpec adds
-// to it.
+// own (or only a group, where SpawnSpec says so), the daemon's umask and limits where SpawnSpec asks for no others, and
+// its environment with what SpawnSpec adds to it.
 #pragma once
 
 #include <uv.h>
@@ -40,6 +40,9 @@ struct SpawnSpec {
   // The door of the control group (server/cgroup.hpp) that it is to be in, open until it has exited; -1: the daemon's.
   // Only the native spawner knows of it.
   int cgroup = -1;
+  // False: a process group only, in the daemon's session; but at a terminal it leads one always. REQUIRES:
+  // Spawner::can_lead_group(), and a daemon without a controlling terminal, which the child could open.
+  bool leads_session = true;
   bool takes_stdin = false;  // a pipe, where it has no terminal; else /dev/null
   std::optional<PtySize> terminal = {};
   CommandLimits limits = {};  // what the client wishes ...
@@ -105,6 +108,9 @@ class Spawner {
   // reaps only what it has started itself.
   virtual std::unique_ptr<Child> adopt(pid_t pid, double started_ms, ChildEvents& events);
   virtual bool can_adopt() const { return false; }
+
+  // Whether a child may lead a process group without a session.
+  virtual bool can_lead_group() const { return false; }
 };
 
 // The portable spawner, over uv_spawn(). It cannot tell a child's usage: libuv reaps without asking for it. It finds a

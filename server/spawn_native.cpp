@@ -143,6 +143,7 @@ class NativeSpawner final : public Spawner {
     return child;
   }
   bool can_adopt() const override { return true; }
+  bool can_lead_group() const override { return true; }
 
  private:
   SpawnFailure start(const SpawnSpec& spec, std::unique_ptr<Birth> owned, NativeChild& child) {
@@ -183,6 +184,7 @@ class NativeSpawner final : public Spawner {
     start.nofile = inherited_descriptor_limit();
     start.settings = settings_for(spec.limits, spec.caps);
     start.settings.takes_terminal = spec.terminal.has_value();
+    start.leads_session = spec.leads_session || spec.terminal.has_value();
     start.daemon = daemon_;
     start.cgroup = spec.cgroup;
     return {"", 0};

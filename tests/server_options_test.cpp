@@ -76,11 +76,13 @@ TEST_CASE("options: seconds may have a fraction") {
   CHECK(options_of({"--drain-timeout", "0"}).drain_timeout_ms == 0);
 }
 
-TEST_CASE("options: --plain, --spawner and --log-level know their words") {
+TEST_CASE("options: --plain, --spawner, --lead and --log-level know their words") {
   CHECK(options_of({"--plain", "any-local"}).plain == PlainPolicy::any_local);
   CHECK(options_of({"--plain=own-user"}).plain == PlainPolicy::own_user);
   CHECK(options_of({"--spawner", "uv"}).spawner == SpawnerChoice::uv);
   CHECK(options_of({"--log-level", "debug"}).log_level == log::Level::debug);
+  CHECK(options_of({"--lead", "session"}).leads_session);
+  CHECK_FALSE(options_of({"--lead", "group"}).leads_session);
 }
 
 TEST_CASE("options: a value that cannot be is refused by the name of its option") {
@@ -89,7 +91,8 @@ TEST_CASE("options: a value that cannot be is refused by the name of its option"
       {"--max-output", "lots"},     {"--max-output", "-5"},    {"--max-connections", "0"},
       {"--drain-timeout", "-1"},    {"--drain-timeout", "x"},  {"--plain", "everybody"},
       {"--log-level", "loud"},      {"--spawner", "magic"},    {"--cwd", "/no/such/dir"},
-      {"--spill-dir", "/dev/null"}, {"--cgroup", "sometimes"}, {"--direct", "1"}};
+      {"--spill-dir", "/dev/null"}, {"--cgroup", "sometimes"}, {"--direct", "1"},
+      {"--lead", "nothing"}};
   for (const auto& pair : wrong) {
     const std::string& option = pair.first;
     CAPTURE(option);
@@ -131,11 +134,12 @@ TEST_CASE("options: help goes to stdout, examples first, and fits on one screen"
 
 TEST_CASE("options: help names every option that is understood") {
   const std::string help = parse({"--help"}).out;
-  for (const char* option :
-       {"--listen",           "--plain",      "--shell",      "--spawner",   "--cwd",
-        "--max-running",      "--max-queued", "--max-output", "--spill-dir", "--max-connections",
-        "--drain-timeout",    "--log-level",  "--max-keep",   "--max-kept",  "--spill-space",
-        "--follower-timeout", "--cgroup",     "--upgrade",    "--help",      "--version"})
+  for (const char* option : {"--listen",    "--plain",           "--shell",         "--spawner",
+                             "--cwd",       "--max-running",     "--max-queued",    "--max-output",
+                             "--spill-dir", "--max-connections", "--drain-timeout", "--log-level",
+                             "--max-keep",  "--max-kept",        "--spill-space",   "--follower-timeout",
+                             "--cgroup",    "--upgrade",         "--help",          "--version",
+                             "--lead"})
     CHECK_MESSAGE(contains(help, option), option);
 }
 
