@@ -25,7 +25,7 @@ BOUND_S = 120  # of CPU time for each process: an end even when nobody is left t
 def beside_build(result, programs, server, duration, bare):
     """One client alone, and beside the build that another client has sent to the same server."""
     load = ("-c", "1", "-z", duration, "-w", programs.warmup)
-    with server.running(own_session=True) as (address, _), connected(address) as client:
+    with server.running() as (address, _), connected(address) as client:
         alone = programs.bench(address, ECHO, *load)
         with building(lambda command: client.sendall(command.encode())):
             beside = programs.bench(address, ECHO, *load)

@@ -26,13 +26,11 @@ class Server:
         self.argv = argv
 
     @contextlib.contextmanager
-    def running(self, own_session=False):
-        """A fresh one, as (address, pid). Every ready line names the address: 'listening on 127.0.0.1:PORT'.
-        One in a session of its own ends with all that it has left in it."""
+    def running(self):
+        """A fresh one, as (address, pid), in a session of its own, as a service manager or a container has it, and it
+        ends with all that it has left there. Every ready line names the address: 'listening on 127.0.0.1:PORT'."""
         with tempfile.TemporaryFile() as log:
-            server = subprocess.Popen(
-                self.argv, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=own_session
-            )
+            server = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
             try:
                 ready = server.stdout.readline()
                 if READY not in ready:
@@ -40,10 +38,7 @@ class Server:
                     sys.exit(f"{self.name} does not start: {log.read().decode().strip() or ready}")
                 yield ready.partition(READY)[2].split()[0], server.pid
             finally:
-                if own_session:
-                    end_with_its_session(server)
-                else:
-                    server.terminate()
+                end_with_its_session(server)
                 server.wait()
                 server.stdout.close()
 
@@ -78,8 +73,8 @@ def end_group(leader, how=signal.SIGTERM):
             os.killpg(leader.pid, how)
 
 
-def runwired(program, *options, listen="127.0.0.1:0"):
-    return Server("runwired", [program, "--listen", listen, *options])
+def runwired(program, *options, name="runwired", listen="127.0.0.1:0"):
+    return Server(name, [program, "--listen", listen, *options])
 
 
 class Programs:
