@@ -23,7 +23,8 @@ from instructions import CannotCount, per_command
 from measured_server import RELEASE, ROOT, Programs, Server, as_many_descriptors_as_allowed, machine, runwired
 from other_programs import PROGRAMS
 from page import page
-from peers import build
+from peers import barest, build
+from ranking import GROUPS
 from report import against, tables
 from session_programs import SESSION_PROGRAMS
 from started_server import DoesNotWork
@@ -95,16 +96,20 @@ class Comparison:
         self.directory = pathlib.Path(options.build)
         self.times = BRIEF if options.brief else Times()
         self.programs = Programs(self.directory, self.times.warmup)
-        runnable, left_out = build(ROOT / "bench" / "peers", ROOT / "build" / "peers")
-        wanted = options.servers or [*runnable, *(program.name for program in PROGRAMS)]
+        places = ROOT / "bench" / "peers", ROOT / "build" / "peers"
+        (runnable, left_out), (yardsticks, no_yardsticks) = build(*places), barest(*places)
+        wanted = options.servers or [GROUPS, *runnable, *yardsticks, *(program.name for program in PROGRAMS)]
         self.ours_program = str(self.directory / "server" / "runwired")
         self.ours = runwired(self.ours_program)
         # The sleeping commands are more than run at once by default; idle connections would then be fewer.
         self.for_many = runwired(self.ours_program, "--max-running", "6000")
         self.peers = [Server(name, argv) for name, argv in runnable.items() if name in wanted]
+        self.barest = [Server(name, argv) for name, argv in yardsticks.items() if name in wanted]
+        groups = runwired(self.ours_program, "--lead", "group", name=GROUPS)
+        self.both_ours = [self.ours, *([groups] if GROUPS in wanted and sys.platform == "linux" else [])]
         missing = {program: program.missing() for program in PROGRAMS if program.name in wanted}
         self.others = [program for program, why in missing.items() if not why]
-        skipped = [[name, why] for name, why in left_out if name in wanted]
+        skipped = [[name, why] for name, why in left_out + no_yardsticks if name in wanted]
         self.result = new_result(skipped + [[program.name, why] for program, why in missing.items() if why])
         why_not = service.missing() if self.measures("service") else ""
         self.has_control_groups = self.measures("service") and not why_not
@@ -145,11 +150,13 @@ class Comparison:
     def closed(self, command, yardsticks):
         """R is taken anew for each number of clients: within minutes the machine is another one."""
         is_short = self.options.quick and command != scenarios.ECHO
-        peers = self.named(QUICK_PEERS) if is_short else self.peers
+        servers = [self.ours, *(self.named(QUICK_PEERS) if is_short else self.peers)]
+        if command == scenarios.ECHO:
+            servers = [*self.both_ours, *self.peers, *self.barest]
         for clients in QUICK_CLIENTS if is_short else self.options.clients:
             now = self.programs.rate_limit(command, self.times.limit)
             at_hand = {**yardsticks, "r": now["per_second"]}
-            for server in [self.ours, *peers]:
+            for server in servers:
                 if server.name in SLOW and clients > 1:
                     continue
                 say(f"  {command}, {clients} clients: {server.name}")
@@ -162,7 +169,7 @@ class Comparison:
         latency = {"l_ms": service.latency_limit(self.programs, self.times.limit)}
         for clients in (count for count in self.options.clients if count > 1):
             at_hand = {**service.limits(self.programs, self.times.limit), **latency}
-            for server in [self.ours, *self.named(SERVICE_PEERS)]:
+            for server in [*self.both_ours, *self.named(SERVICE_PEERS), *self.barest]:
                 say(f"  in a control group, {clients} clients: {server.name}")
                 service.service(self.result, self.programs, server, clients, self.options.duration, at_hand)
 
@@ -190,7 +197,7 @@ class Comparison:
     def beside_build(self):
         say("  beside a build: the bare loop")
         bare = beside_build.bare_limit(self.programs, self.options.duration)
-        for server in [self.ours, *(peer for peer in self.peers if peer.name not in SLOW)]:
+        for server in [*self.both_ours, *(peer for peer in self.peers if peer.name not in SLOW)]:
             say(f"  beside a build: {server.name}")
             beside_build.beside_build(self.result, self.programs, server, self.options.duration, bare)
 

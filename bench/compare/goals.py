@@ -16,7 +16,7 @@ from medians import (
     spread,
     total_over_rounds,
 )
-from ranking import DIRECT, OURS, SERVICE, best_peer, is_ours, share_of_best_peer, share_of_r
+from ranking import DIRECT, GROUPS, OURS, SERVICE, best_peer, is_ours, share_of_best_peer, share_of_r
 
 MEETS = {"at least": operator.ge, "at most": operator.le, "under": operator.lt}
 ECHO = "echo hello"
@@ -57,6 +57,7 @@ def goals(result):
         *throughput_goals(result),
         *latency_goals(result),
         *cpu_goals(result),
+        *group_goals(result),
         *big_reply_goals(result),
         *idle_goals(result),
         *beside_goals(result),
@@ -69,17 +70,17 @@ def goals(result):
     ]
 
 
-def ours(result, clients, command=ECHO):
-    return find(listed(result, "closed"), server=OURS, command=command, clients=clients)
+def ours(result, clients, command=ECHO, server=OURS):
+    return find(listed(result, "closed"), server=server, command=command, clients=clients)
 
 
-def throughput_goals(result):
+def throughput_goals(result, server=OURS, number=1, where=""):
+    entries = [(clients, ours(result, clients, server=server)) for clients in LOADS]
     against_r = [
-        Goal(1, f"echo hello, {clients:,} clients, against R", "at least", 0.85, "R", share_of_r(ours(result, clients)))
-        for clients in LOADS
+        Goal(number, f"echo hello, {clients:,} clients{where}, against R", "at least", 0.85, "R", share_of_r(entry))
+        for clients, entry in entries
     ]
-    against_peers = [peer_goal(result, ours(result, clients), clients, 1, "", 1.1) for clients in LOADS]
-    return against_r + against_peers
+    return against_r + [peer_goal(result, entry, clients, number, where, 1.1) for clients, entry in entries]
 
 
 def peer_goal(result, entry, clients, number, where, wanted, kinds=DIRECT):
@@ -93,13 +94,23 @@ def peer_goal(result, entry, clients, number, where, wanted, kinds=DIRECT):
 
 def latency_goals(result):
     at_64 = ratio_over_rounds(ours(result, 64), "p99_ms", "p50_ms")
-    alone = ratio_over_rounds(ours(result, 1), "p50_ms", "l_ms")
     return [
         Goal(1, "echo hello, 64 clients, p99 / p50", "at most", 1.5, "x", at_64),
-        Goal(2, "echo hello, 1 client, p50", "at most", 1.15, "L", alone),
+        alone_goal(result),
         open_goal(result, 0.5, 10),
         open_goal(result, 0.7, 30),
     ]
+
+
+def alone_goal(result, server=OURS, number=2, where=""):
+    alone = ratio_over_rounds(ours(result, 1, server=server), "p50_ms", "l_ms")
+    return Goal(number, f"echo hello, 1 client{where}, p50", "at most", 1.15, "L", alone)
+
+
+def group_goals(result):
+    """The same where commands lead no sessions, which is not the default."""
+    how = GROUPS, 0, f", {GROUPS.removeprefix(OURS).strip()}"
+    return [*throughput_goals(result, *how), alone_goal(result, *how), *cpu_goals(result, *how)]
 
 
 def open_goal(result, share, limit):
@@ -107,15 +118,16 @@ def open_goal(result, share, limit):
     return Goal(2, f"open loop at {share} R, p99", "at most", limit, "L", ratio_over_rounds(entry, "p99_ms", "l_ms"))
 
 
-def cpu_goals(result):
+def cpu_goals(result, server=OURS, number=3, where=""):
     bare = find(listed(result, "limits"), command=ECHO)
     both, own = [], []
     for clients in LOADS:
-        entry = ours(result, clients)
+        entry = ours(result, clients, server=server)
+        load = f"{clients:,} clients{where}"
         both_share = ratio_between(entry, bare, "cpu_us")
         own_share = ratio_over_rounds(entry, "own_cpu_us", "l_ms", US_PER_MS)
-        both.append(Goal(3, f"CPU of daemon and child, {clients:,} clients", "at most", 1.08, "x bare", both_share))
-        own.append(Goal(3, f"CPU of the daemon alone, {clients:,} clients", "at most", 0.12, "L", own_share))
+        both.append(Goal(number, f"CPU of daemon and child, {load}", "at most", 1.08, "x bare", both_share))
+        own.append(Goal(number, f"CPU of the daemon alone, {load}", "at most", 0.12, "L", own_share))
     return both + own
 
 

@@ -35,6 +35,18 @@ def build(peer_dir, out_dir):
     return runnable, left_out
 
 
+def barest(peer_dir, out_dir):
+    """As build(), of the yardstick that each server is measured by."""
+    names = {f"barest ({what})": what for what in ("session", "group")}
+    try:
+        if sys.platform != "linux":
+            raise CannotBuild("it is for Linux only")
+        argv = c_program("barest_server.c", pathlib.Path(peer_dir).resolve(), pathlib.Path(out_dir).resolve())
+    except CannotBuild as why:
+        return {}, [(name, str(why)) for name in names]
+    return {name: [*argv, what] for name, what in names.items()}, []
+
+
 def node(peer_dir, _):
     return [found("nodejs", "node", "nodejs"), str(peer_dir / "node_server.js")]
 
@@ -55,10 +67,14 @@ def rust(peer_dir, out_dir):
 
 
 def fork(peer_dir, out_dir):
+    return c_program("fork_server.c", peer_dir, out_dir)
+
+
+def c_program(source, peer_dir, out_dir):
     def words(program):
         return [found("gcc", "cc", "gcc", "clang"), "-O2", "-o", program]
 
-    return compiled(peer_dir / "fork_server.c", out_dir, words)
+    return compiled(peer_dir / source, out_dir, words)
 
 
 def found(package, *programs):

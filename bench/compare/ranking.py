@@ -3,6 +3,8 @@
 from medians import listed, ratio_between, ratio_over_rounds
 
 OURS = "runwired"
+GROUPS = "runwired --lead group"
+BAREST = "barest"
 DIRECT = ("closed", "programs")  # kinds whose entries are measured under the same conditions
 SERVICE = ("service",)
 
@@ -10,6 +12,11 @@ SERVICE = ("service",)
 def is_ours(server):
     """runwired itself, or a variant of it such as `runwired --spawner=uv`: neither is a peer."""
     return server.split()[0].rstrip(",") == OURS
+
+
+def is_peer(server):
+    """What one would write or pick instead: not the barest server, which is a yardstick."""
+    return not is_ours(server) and server.split()[0] != BAREST
 
 
 def in_order(entries):
@@ -40,7 +47,7 @@ def best_peer(result, command, clients, kinds=DIRECT):
         for entry in listed(result, kind)
         if (entry.get("command"), entry.get("clients")) == (command, clients)
     ]
-    peers = [entry for entry in same_load if not is_ours(entry["server"]) and share_of_r(entry)]
+    peers = [entry for entry in same_load if is_peer(entry["server"]) and share_of_r(entry)]
     return max(peers, key=lambda entry: share_of_r(entry).median, default=None)
 
 

@@ -77,8 +77,10 @@ class GoalsTest(unittest.TestCase):
             "closed": [
                 closed("runwired", 64, *rates((90, 100), (40, 50), (86, 100))),
                 closed("slow", 64, *rates((10, 100), (10, 50), (10, 100))),
-                closed("runwired --spawner=uv", 64, *rates((99, 100))),
+                closed("runwired --lead group", 64, *rates((99, 100))),
+                closed("barest (session)", 64, *rates((98, 100))),
             ],
+            "limits": [{"command": "echo hello", "rounds": [{"cpu_us": 100}]}],
             "programs": [closed("quick", 64, *rates((80, 100), (40, 50), (80, 100)))],
         }
 
@@ -87,7 +89,19 @@ class GoalsTest(unittest.TestCase):
         self.assertEqual(against_r.measured, Spread(0.86, 0.8, 0.9))
         self.assertEqual(against_r.verdict(), "met")
 
-    def test_the_best_peer_may_be_a_program_but_no_variant_of_runwired(self):
+    def test_commands_that_lead_no_session_are_judged_by_the_same_goals(self):
+        self.result["closed"][2]["rounds"][0] |= {"own_cpu_us": 90, "cpu_us": 109, "l_ms": 1.0}
+        for what, median, verdict in (
+            ("echo hello, 64 clients, --lead group, against R", 0.99, "met"),
+            ("echo hello, 64 clients, --lead group, against the best peer (quick)", 1.2375, "met"),
+            ("CPU of daemon and child, 64 clients, --lead group", 1.09, "not met"),
+            ("CPU of the daemon alone, 64 clients, --lead group", 0.09, "met"),
+        ):
+            with self.subTest(what):
+                self.assertEqual(goal(self.result, what).measured.median, median)
+                self.assertEqual(goal(self.result, what).verdict(), verdict)
+
+    def test_the_best_peer_may_be_a_program_but_no_variant_of_runwired_and_no_yardstick(self):
         against_peer = goal(self.result, "echo hello, 64 clients, against the best peer (quick)")
         self.assertEqual(against_peer.measured, Spread(1.075, 1, 1.125))
         self.assertEqual(against_peer.verdict(), "not met")
@@ -192,7 +206,7 @@ class TablesTest(unittest.TestCase):
     def test_what_was_not_measured_is_said_to_be(self):
         for result in ({}, emptied(fixture())):
             self.assertEqual({one.verdict() for one in goals(result)}, {"not measured"})
-            self.assertIn("0 of 66 met, 0 not met, 66 not measured" if result else "not measured", tables(result))
+            self.assertIn("0 of 83 met, 0 not met, 83 not measured" if result else "not measured", tables(result))
 
     def test_no_line_is_wider_than_110_characters(self):
         result = fixture()

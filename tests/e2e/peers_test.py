@@ -26,7 +26,8 @@ PRINT = f"head -c {EACH} /dev/zero | tr '\\0' "
 def built():
     directory = os.environ.get("RUNWIRE_PEERS")
     assert directory, "set RUNWIRE_PEERS to the directory that the peers are compiled into"
-    return peers.build(PEERS, directory)
+    (runnable, left_out), (yardsticks, no_yardsticks) = (make(PEERS, directory) for make in (peers.build, peers.barest))
+    return {**runnable, **yardsticks}, left_out + no_yardsticks
 
 
 class Peer:
@@ -128,6 +129,35 @@ class Rust(ManyClients, unittest.TestCase):
 
 class Fork(ManyClients, unittest.TestCase):
     name = "fork"
+
+
+class Barest(ManyClients):
+    leads = ""
+
+    def test_what_a_command_leads_is_what_was_asked_for(self):
+        ids = self.answer(self.connect(), "ps -o pid=,pgid=,sid= -p $$").split()
+        self.assertEqual(ids[0], ids[1])
+        self.assertEqual(ids[0] == ids[2], self.leads == "session")
+
+    def test_long_commands_leave_room_for_others(self):
+        with tempfile.TemporaryDirectory() as directory:
+            gate = Gate(f"{directory}/gate")
+            self.addCleanup(gate.close)
+            long = [self.connect() for _ in range(6)]
+            for connection in long:
+                connection.send(f"read x < {gate}; echo long")
+            self.assertEqual(self.answer(self.connect(), "echo short"), b"short\n")
+            gate.open(len(long))
+            for connection in long:
+                self.assertEqual(self.payload_of_frame(connection), b"long\n")
+
+
+class BarestSession(Barest, unittest.TestCase):
+    name, leads = "barest (session)", "session"
+
+
+class BarestGroup(Barest, unittest.TestCase):
+    name, leads = "barest (group)", "group"
 
 
 class Build(unittest.TestCase):
