@@ -3,6 +3,8 @@
 
 BUILD_DIR/compile_commands.json says which and how. A file that passed is left out until something that matters to it
 changes: any file that was read for it, of ours or of the system, a .clang-tidy above it, its command or clang-tidy.
+Precompiled headers are left out: here each file is read as if there were none, so that what it forgets to include is
+missed.
 """
 
 import concurrent.futures
@@ -11,6 +13,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -103,9 +106,15 @@ def source_of(entry):
     return pathlib.Path(entry["directory"], entry["file"]).resolve()
 
 
+def sources_of(entries):
+    """Without the precompiled headers, and their use."""
+    sources = [entry for entry in entries if not entry["file"].endswith(".hpp")]
+    return [{**entry, "command": re.sub(r" -include-pch \S+", "", entry["command"])} for entry in sources]
+
+
 def main(build):
     tool = clang_tidy()
-    commands = json.loads((build / "compile_commands.json").read_text())
+    commands = sources_of(json.loads((build / "compile_commands.json").read_text()))
     cache = (build / "clang-tidy-passed").resolve()
     cache.mkdir(exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

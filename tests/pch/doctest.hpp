@@ -1,0 +1,6 @@
+// The same for the programs of unit tests.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include "standard.hpp"
