@@ -27,8 +27,8 @@ class Server:
 
     @contextlib.contextmanager
     def running(self):
-        """A fresh one, as (address, pid), in a session of its own, as a service manager or a container has it, and it
-        ends with all that it has left there. Every ready line names the address: 'listening on 127.0.0.1:PORT'."""
+        """A fresh one, as (address, pid), in a session of its own, as a service manager or a container has it; with it
+        ends its process group. Every ready line names the address: 'listening on 127.0.0.1:PORT'."""
         with tempfile.TemporaryFile() as log:
             server = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
             try:
@@ -38,7 +38,7 @@ class Server:
                     sys.exit(f"{self.name} does not start: {log.read().decode().strip() or ready}")
                 yield ready.partition(READY)[2].split()[0], server.pid
             finally:
-                end_with_its_session(server)
+                end_with_its_group(server)
                 server.wait()
                 server.stdout.close()
 
@@ -58,7 +58,7 @@ def result_of(running):
         raise
 
 
-def end_with_its_session(server):
+def end_with_its_group(server):
     """Some do not end on SIGTERM while they start a command: Python's asyncio then waits for ever."""
     end_group(server)
     with contextlib.suppress(subprocess.TimeoutExpired):

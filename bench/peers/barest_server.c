@@ -6,12 +6,13 @@
  * The word says what each command leads: a session of its own, as with runwired, or only a process group.
  *
  * One loop over epoll that does as runwired does: a child is born beside the loop, in its memory; SIGCHLD comes from a
- * descriptor; at most four young commands, whose pipes are read when they have ended, and watched when they are older.
+ * descriptor; at most two young commands a processor, whose pipes are read when they have ended, and watched when they are older.
  * Nothing is bounded, checked or cleaned up after, and a client that does not read holds up all others. It runs
  * whatever it is sent: for loopback, and for measuring only. Linux only. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -29,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { YOUNG = 4, YOUNG_MS = 10, STACK_BYTES = 16384, LONGEST = 65536, EVENTS = 64 };
+enum { YOUNG_MS = 10, STACK_BYTES = 16384, LONGEST = 65536, EVENTS = 64 };
 
 extern char **environ;
 
@@ -67,7 +68,7 @@ struct command {
 };
 
 static bool leads_session;
-static int epoll_fd, null_fd, young;
+static int epoll_fd, null_fd, young, young_places;
 static sigset_t no_signals;
 static struct command *running, *spent, *waiting, **last_waiting = &waiting;
 
@@ -94,6 +95,12 @@ static long now_ms(void) {
 static void watch(int fd, void *what) {
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
   if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) die("epoll_ctl");
+}
+
+/* Not close() alone: a child that is being born has a copy of it for a moment, and epoll goes by those. */
+static void stop_watching(int fd) {
+  epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+  close(fd);
 }
 
 static int child(void *argument) {
@@ -161,7 +168,10 @@ static void read_pipe(struct pipe *pipe) {
       append(&pipe->output, piece, (size_t)size);
       continue;
     }
-    close(pipe->fd);
+    if (pipe->command->is_watched)
+      stop_watching(pipe->fd);
+    else
+      close(pipe->fd);
     pipe->fd = -1;
   }
 }
@@ -193,7 +203,8 @@ static void reap(int children) {
   if (read(children, &information, sizeof information) < 0) return;
   for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;) {
     struct command *command = running;
-    while (command->pid != pid) command = command->next;
+    while (command && command->pid != pid) command = command->next;
+    if (!command) continue; /* not ours: adopted */
     command->has_ended = true;
     read_pipe(&command->pipes[0]);
     read_pipe(&command->pipes[1]);
@@ -204,9 +215,10 @@ static void reap(int children) {
 
 static void hear(struct client *client) {
   char text[LONGEST];
-  ssize_t size = recv(client->fd, text, sizeof text - 1, 0);
+  ssize_t size = recv(client->fd, text, sizeof text - 1, MSG_DONTWAIT);
+  if (size < 0 && errno == EAGAIN) return;
   if (size <= 0) {
-    close(client->fd);
+    stop_watching(client->fd);
     client->fd = -1;
     return release(client);
   }
@@ -233,6 +245,7 @@ static void welcome(int listener) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     watch(fd, client);
   }
+  if (errno != EAGAIN && errno != ECONNABORTED) die("accept4");
 }
 
 static int listen_on(in_port_t port) {
@@ -286,6 +299,7 @@ int main(int count, char **words) {
   int children = children_fd();
   static enum kind listener_kind = LISTENER, children_kind = CHILDREN;
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  young_places = 2 * (int)sysconf(_SC_NPROCESSORS_ONLN);
   null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
   watch(listener, &listener_kind);
   watch(children, &children_kind);
@@ -294,7 +308,7 @@ int main(int count, char **words) {
     int happened = epoll_wait(epoll_fd, events, EVENTS, young > 0 ? YOUNG_MS : -1);
     for (int i = 0; i < happened; ++i) handle(&events[i], listener, children);
     if (young > 0) look_at_ages();
-    while (waiting && young < YOUNG) {
+    while (waiting && young < young_places) {
       struct command *next = waiting;
       if (!(waiting = next->next)) last_waiting = &waiting;
       start(next);
