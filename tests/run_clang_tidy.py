@@ -3,8 +3,7 @@
 
 BUILD_DIR/compile_commands.json says which and how. A file that passed is left out until something that matters to it
 changes: any file that was read for it, of ours or of the system, a .clang-tidy above it, its command or clang-tidy.
-Precompiled headers are left out: here each file is read as if there were none, so that what it forgets to include is
-missed.
+Precompiled headers are left out: an #include that a file has forgotten is an error here.
 """
 
 import concurrent.futures

@@ -1,6 +1,4 @@
 // The same for the programs of unit tests.
-#pragma once
-
 #include <doctest/doctest.h>
 
-#include "standard.hpp"
+#include "tests/pch/standard.hpp"

@@ -1,7 +1,5 @@
-// Parsed once for all sources of a target in the test build. Nothing depends on it: the release build and clang-tidy
-// read every source without it.
-#pragma once
-
+// Parsed once for all sources of a target, with -Dprecompiled=true, as ./dev's test build has it. Nothing depends on it:
+// the release build and clang-tidy read every source without it. It has no guard, for it is never included.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
