@@ -158,7 +158,7 @@ RUNWIRE_IN_CHILD long run_program(const ChildStart& start) {
 // From clone to exec only system calls may happen: the daemon goes on in the same memory.
 RUNWIRE_IN_CHILD int run_child(void* argument) {
   ChildStart& start = *static_cast<ChildStart*>(argument);
-  in_child(start.leads_session ? SYS_setsid : SYS_setpgid);  // both without an argument that is not 0
+  in_child(start.leads_session ? SYS_setsid : SYS_setpgid);  // setpgid(0, 0): one of its own
   in_child(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   if (in_child(SYS_getppid) != start.daemon) fail_child(start, "fork", -ESRCH);  // it has died meanwhile
   in_child(SYS_prlimit64, 0, RLIMIT_NOFILE, word(&start.nofile), 0);

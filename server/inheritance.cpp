@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <initializer_list>
@@ -15,6 +16,8 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
+
+#include "server/descriptor.hpp"
 
 namespace runwire {
 namespace {
@@ -101,6 +104,11 @@ void tidy_inheritance() {
   tidy_signals();
   complete_environment();
   pthread_atfork(nullptr, nullptr, restore_in_child);
+}
+
+int error_of_own_terminal() {
+  const Descriptor terminal(open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  return terminal.get() >= 0 ? 0 : errno;
 }
 
 void hold_signals(bool yes) {

@@ -25,6 +25,10 @@ std::uint64_t descriptor_limit();
 // How many it has open, or a few more, while none has a large number.
 std::uint64_t descriptors_in_use();
 
+// 0: this process has a controlling terminal, which its session shares. ENXIO: it has none (tty(4)). Another errno: who
+// knows.
+int error_of_own_terminal();
+
 // Whether the signals that end or upgrade the daemon wait. Between two programs nobody would hear them, and the default
 // is to die.
 void hold_signals(bool yes);

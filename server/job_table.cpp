@@ -65,7 +65,10 @@ void JobTable::start(JobId id) {
   spec_.takes_stdin = request.takes_stdin;
   spec_.limits = request.limits;
   spec_.terminal.reset();
-  if (request.pty) give_terminal(*request.pty);
+  if (request.pty) {
+    if (const auto& changed = entry.job->size()) request.pty->size = *changed;  // while it waited
+    give_terminal(*request.pty);
+  }
   if (wishes.has_cwd) spec_.cwd.swap(request.cwd);
   young_.enter(id);
   if (entry.job->streams())

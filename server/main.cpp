@@ -1,13 +1,14 @@
 // runwired: wires the parts and runs the loop.
-#include <fcntl.h>
 #include <uv.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
-#include "server/descriptor.hpp"
 #include "server/exec_shim.hpp"
 #include "server/inheritance.hpp"
 #include "server/log.hpp"
@@ -31,18 +32,22 @@ runwire::Status may_lead_groups(const runwire::Spawner& spawner) {
     return runwire::Error{
         runwire::Errc::invalid_argument,
         "--lead group: only the native spawner can do that, which is Linux's; leave --lead out"};
-  const runwire::Descriptor terminal(open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
-  if (terminal.get() < 0) return runwire::Ok{};
+  const int error = runwire::error_of_own_terminal();
+  if (error == ENXIO) return runwire::Ok{};
+  const std::string why = error == 0
+                              ? "every command could read and write the terminal that runwired was started at"
+                              : "it cannot be told whether runwired has a terminal: /dev/tty: " +
+                                    std::string(std::strerror(error));
   return runwire::Error{
       runwire::Errc::invalid_argument,
-      "--lead group: every command could read and write the terminal that runwired was started "
-      "at; start it with setsid(1), as a service, or without --lead"};
+      "--lead group: " + why + "; start it with setsid(1), as a service, or without --lead"};
 }
 
 runwire::Status serve(uv_loop_t* loop, runwire::Options options, int argc, char** argv,
                       std::optional<runwire::Handover> handover) {
   const auto spawner = make_spawner(loop, options.spawner);
-  if (!options.leads_session) RUNWIRE_TRY(may_lead_groups(*spawner));
+  // A successor has no way back: the program before it has asked already.
+  if (!options.leads_session && !handover) RUNWIRE_TRY(may_lead_groups(*spawner));
   runwire::Status status = runwire::Ok{};
   {
     runwire::Successor successor(argc, argv);

@@ -30,7 +30,7 @@ How commands run:
   --shell PATH           run as PATH -c COMMAND (default /bin/sh)
   --spawner WHICH        uv: libuv's; native: Linux's own, faster; auto: the best there is (default)
   --direct WHEN          auto: plain words run without a shell where that makes no difference (default); never
-  --lead WHAT            a session of its own (default), or only a process group: docs/operating.md says when
+  --lead WHAT            session: each leads one of its own (default); group: only a process group, faster
   --cwd DIR              in this directory (default: the one runwired is started in)
   --max-running N        so many at once, the rest wait (default 1000)
   --max-queued N         so many may wait, more are told "busy" (default 10000)

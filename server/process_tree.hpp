@@ -1,12 +1,13 @@
-// All processes of one command, wherever they went: its group and session, what descends from those, and what holds
-// the command's mark in its environment. The mark is what finds a daemon, which has called setsid() and whose parent is
-// gone. Where the command has a control group, whoever is in that, too, which nobody leaves.
+// All processes of one command, wherever they went: its group, its session where it leads one, what descends from
+// those, and what holds the command's mark in its environment. The mark is what finds a daemon, which has called
+// setsid() and whose parent is gone. Where the command has a control group, whoever is in that, too, which nobody
+// leaves.
 //
-// What is not found without a control group, and so not signalled and not counted: a process that has left the session,
-// whose parent is gone, and whose mark was never seen: it was executed with another environment (`env -i`, sudo), has
-// overwritten its own, or does not let us read it (another user's, setuid). Nor one that came to be since the last
-// look, nor is such a one signalled whose mark can't be read at the time, because it is in the middle of an exec: who
-// wants a command to be gone signals it until count() says 0.
+// What is not found without a control group, and so not signalled and not counted: a process that has left the session
+// (or the group, where the command leads no session), whose parent is gone, and whose mark was never seen: it was
+// executed with another environment (`env -i`, sudo), has overwritten its own, or does not let us read it (another
+// user's, setuid). Nor one that came to be since the last look, nor is such a one signalled whose mark can't be read at
+// the time, because it is in the middle of an exec: who wants a command to be gone signals it until count() says 0.
 //
 // Where the system does not tell of processes (see process_table.hpp) this is the group alone.
 #pragma once

@@ -89,6 +89,20 @@ TEST_CASE_FIXTURE(TableFixture, "job table: a command's result goes to the clien
   wait_until_idle();
 }
 
+TEST_CASE_FIXTURE(PuppetTable, "job table: a terminal is opened with the size that its client said last") {
+  JobRequest request{"a"};
+  request.pty = PtyWish{{30, 100}, "xterm"};
+  const auto id = table->submit(1, std::move(request));
+  REQUIRE(id);
+  table->find(*id)->resize({41, 123});
+  wait_for_starts(1);
+  REQUIRE(puppet(0).spec.terminal);
+  CHECK(puppet(0).spec.terminal->rows == 41);
+  CHECK(puppet(0).spec.terminal->cols == 123);
+  puppet(0).leave(0);
+  wait_until_idle();
+}
+
 TEST_CASE_FIXTURE(PuppetTable, "job table: a command starts in a later turn than it was submitted in") {
   submit(1, "a");
   CHECK(spawner->puppets.empty());

@@ -35,6 +35,7 @@ class SizeAtInput {
   SizeAtInput& operator=(const SizeAtInput&) = delete;
   ~SizeAtInput() { sigaction(SIGIO, &before_, nullptr); }
 
+  // The handler's, which nobody interrupts but that signal.
   static inline int watched;
   static inline winsize seen;
 

@@ -143,6 +143,14 @@ TEST_CASE("options: help names every option that is understood") {
     CHECK_MESSAGE(contains(help, option), option);
 }
 
+TEST_CASE("options: help names both words of --lead") {
+  const std::string help = parse({"--help"}).out;
+  const std::string line =
+      help.substr(help.find("--lead"), help.find('\n', help.find("--lead")) - help.find("--lead"));
+  CHECK(contains(line, "session:"));
+  CHECK(contains(line, "group:"));
+}
+
 TEST_CASE("options: --version says version and build in one line") {
   const Outcome outcome = parse({"--version"});
   CHECK(outcome.invocation.exit_status == 0);
