@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -60,9 +61,12 @@ TEST_CASE("resolver: numbers are addresses as they stand, and need no time at al
 }
 
 TEST_CASE("resolver: a name is looked up") {
+  addrinfo* known = nullptr;  // a bare root has no /etc/hosts
+  const bool is_known = getaddrinfo("localhost", nullptr, nullptr, &known) == 0;
+  if (is_known) freeaddrinfo(known);
   const auto found = resolve("localhost", 8098, in(kPatience));
-  REQUIRE(found.ok());
-  CHECK(*found != nullptr);
+  REQUIRE(found.ok() == is_known);
+  if (is_known) CHECK(*found != nullptr);
 }
 
 TEST_CASE("resolver: a name that does not exist is told with the resolver's words") {
