@@ -74,7 +74,7 @@ def c_program(source, peer_dir, out_dir):
     def words(program):
         return [found("gcc", "cc", "gcc", "clang"), "-O2", "-o", program]
 
-    return compiled(peer_dir / source, out_dir, words)
+    return compiled(peer_dir / source, out_dir, words, headers=[peer_dir / "c_server.h"])
 
 
 def found(package, *programs):
@@ -85,10 +85,10 @@ def found(package, *programs):
     raise CannotBuild(f"{programs[0]} is not installed: apt-get install {package}")
 
 
-def compiled(source, out_dir, words, environment=None):
+def compiled(source, out_dir, words, environment=None, headers=()):
     """The argv of a compiled source. `words` gives the compiler's, but for the source, for an output file."""
     program = out_dir / source.stem
-    if not is_newer(program, source):
+    if not all(is_newer(program, part) for part in (source, *headers)):
         fresh = f"{program}.{os.getpid()}"  # put in place at once: another run may be starting the program
         try:
             compile_one([*words(fresh), str(source)], environment)

@@ -6,38 +6,29 @@
  * The word says what each command leads: a session of its own, as with runwired, or only a process group.
  *
  * One loop over epoll that does as runwired does: a child is born beside the loop, in its memory; SIGCHLD comes from a
- * descriptor; at most two young commands a processor, whose pipes are read when they have ended, and watched when they are older.
- * Nothing is bounded, checked or cleaned up after, and a client that does not read holds up all others. It runs
- * whatever it is sent: for loopback, and for measuring only. Linux only. */
+ * descriptor; at most two young commands a processor, whose pipes are read when they have ended, and watched when they
+ * are older. Nothing is bounded, checked or cleaned up after, and a client that does not read holds up all others. It
+ * runs whatever it is sent: for loopback, and for measuring only. Linux only. */
 
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "c_server.h"
+
 enum { YOUNG_MS = 10, STACK_BYTES = 16384, LONGEST = 65536, EVENTS = 64 };
 
 extern char **environ;
-
-struct bytes {
-  char *data;
-  size_t size, room;
-};
 
 /* What an event is about: first in each of those that epoll knows. */
 enum kind { LISTENER, CHILDREN, CLIENT, PIPE };
@@ -71,20 +62,6 @@ static bool leads_session;
 static int epoll_fd, null_fd, young, young_places;
 static sigset_t no_signals;
 static struct command *running, *spent, *waiting, **last_waiting = &waiting;
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static void append(struct bytes *to, const void *data, size_t size) {
-  if (to->size + size > to->room) {
-    to->room = 2 * (to->size + size);
-    if (!(to->data = realloc(to->data, to->room))) die("realloc");
-  }
-  memcpy(to->data + to->size, data, size);
-  to->size += size;
-}
 
 static long now_ms(void) {
   struct timespec now;
@@ -248,20 +225,6 @@ static void welcome(int listener) {
   if (errno != EAGAIN && errno != ECONNABORTED) die("accept4");
 }
 
-static int listen_on(in_port_t port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-  if (bind(listener, (struct sockaddr *)&address, size) < 0) die("bind");
-  if (listen(listener, 1024) < 0) die("listen");
-  if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) die("getsockname");
-  printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
-  fflush(stdout);
-  return listener;
-}
-
 static int children_fd(void) {
   sigset_t ended;
   sigemptyset(&ended);
@@ -295,7 +258,7 @@ static void look_at_ages(void) {
 int main(int count, char **words) {
   if (count < 2) return fputs("usage: barest_server session|group [PORT]\n", stderr), 2;
   leads_session = strcmp(words[1], "session") == 0;
-  int listener = listen_on((in_port_t)(count > 2 ? atoi(words[2]) : 0));
+  int listener = listen_on((in_port_t)(count > 2 ? atoi(words[2]) : 0), SOCK_CLOEXEC | SOCK_NONBLOCK);
   int children = children_fd();
   static enum kind listener_kind = LISTENER, children_kind = CHILDREN;
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);

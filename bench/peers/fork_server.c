@@ -7,40 +7,17 @@
  *
  * It runs whatever it is sent: for loopback, and for measuring only. */
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "c_server.h"
+
 extern char **environ;
-
-struct bytes {
-  char *data;
-  size_t size, room;
-};
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static void append(struct bytes *to, const void *data, size_t size) {
-  if (to->size + size > to->room) {
-    to->room = 2 * (to->size + size);
-    if (!(to->data = realloc(to->data, to->room))) die("realloc");
-  }
-  memcpy(to->data + to->size, data, size);
-  to->size += size;
-}
 
 static void open_pipe(int ends[2]) {
   if (pipe(ends) < 0) die("pipe");
@@ -120,22 +97,8 @@ static void reap(int signal) {
   }
 }
 
-static int listen_on(in_port_t port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  int listener = socket(AF_INET, SOCK_STREAM, 0);
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-  if (bind(listener, (struct sockaddr *)&address, size) < 0) die("bind");
-  if (listen(listener, 1024) < 0) die("listen");
-  if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) die("getsockname");
-  printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
-  fflush(stdout);
-  return listener;
-}
-
 int main(int count, char **words) {
-  int listener = listen_on((in_port_t)(count > 1 ? atoi(words[1]) : 0));
+  int listener = listen_on((in_port_t)(count > 1 ? atoi(words[1]) : 0), 0);
   dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
   signal(SIGCHLD, reap);
   for (;;) {
