@@ -120,6 +120,12 @@ class Daemon:
         events = [dict(LOG_FIELD.findall(line)) for line in lines]
         return [event for event in events if name in (None, event.get("event"))]
 
+    def upgrade(self):
+        """Makes it go on as the program that is in its place now."""
+        before = len(self.events("upgraded"))
+        self.popen.send_signal(signal.SIGUSR2)
+        until(lambda: len(self.events("upgraded")) > before, "the daemon to be another program")
+
     # What it has.
 
     def is_running(self):

@@ -10,16 +10,14 @@ from daemon import DaemonCase, until
 from session_case import SessionCase
 from session_client import Session
 
+HOUR_MS = 3600 * 1000
 OURS = "ps -o pid=,pgid=,sid=,tty= -p $$"
+OWN_GROUP = "import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 
 
 def stays(bell, before=""):
     """A process of its own, which tells its number."""
     return f"sh -c '{before}echo $$ > {bell}; while :; do sleep 1000; done'"
-
-
-OWN_GROUP = "import os, sys; os.setpgid(0, 0); os.execvp(sys.argv[1], sys.argv[1:])"
-HOUR_MS = 3_600_000
 
 
 class LeadGroup(SessionCase):
@@ -110,7 +108,6 @@ class LeadGroup(SessionCase):
         self.assertTrue(process.is_alive(pid))
         os.killpg(os.getpgid(pid), signal.SIGKILL)
 
-
     def test_one_of_the_plain_protocol_ends_with_its_client_and_so_does_its_group(self):
         bell = self.bell()
         client = self.connect(self.daemon.tcp)
@@ -125,8 +122,7 @@ class LeadGroup(SessionCase):
         with Session(self.daemon.unix) as session:
             command = session.start(f"read x < {gate}; {OURS}", id="a", keep_ms=HOUR_MS)
             self.wait_for(session, lambda: command.pid)
-        self.daemon.popen.send_signal(signal.SIGUSR2)
-        until(lambda: self.daemon.events("upgraded"), "the daemon to be another program")
+        self.daemon.upgrade()
         gate.open()
         with Session(self.daemon.unix) as session:
             done = session.attach("a").wait()

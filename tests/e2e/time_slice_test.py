@@ -77,8 +77,7 @@ class TimeSlice(DaemonCase):
         with Session(daemon.unix) as session:
             session.start("exit").wait()
         self.assertLess(self.slice_of(daemon), USUAL)
-        daemon.popen.send_signal(signal.SIGUSR2)
-        until(lambda: daemon.events("upgraded"), "the daemon to be another program")
+        daemon.upgrade()
         self.stop_one(daemon)
         self.assertGreater(self.slice_of(daemon), USUAL)
 

@@ -31,10 +31,7 @@ class UpgradeCase(SessionCase):
         return super().start(*options, **{"binary": self.binary, **how})
 
     def upgrade(self, daemon=None):
-        daemon = daemon or self.daemon
-        before = len(daemon.events("upgraded"))
-        daemon.popen.send_signal(signal.SIGUSR2)
-        until(lambda: len(daemon.events("upgraded")) > before, "the daemon to be another program")
+        (daemon or self.daemon).upgrade()
 
     def refuse_upgrade(self, daemon=None):
         daemon = daemon or self.daemon
