@@ -105,8 +105,11 @@ class Comparison:
         self.for_many = runwired(self.ours_program, "--max-running", "6000")
         self.peers = [Server(name, argv) for name, argv in runnable.items() if name in wanted]
         self.barest = [Server(name, argv) for name, argv in yardsticks.items() if name in wanted]
-        groups = runwired(self.ours_program, "--lead", "group", name=GROUPS)
-        self.both_ours = [self.ours, *([groups] if GROUPS in wanted and sys.platform == "linux" else [])]
+        self.both_ours = [self.ours]
+        if sys.platform != "linux":
+            no_yardsticks = [*no_yardsticks, (GROUPS, "it is for Linux only")]
+        elif GROUPS in wanted:
+            self.both_ours.append(runwired(self.ours_program, "--lead", "group", name=GROUPS))
         missing = {program: program.missing() for program in PROGRAMS if program.name in wanted}
         self.others = [program for program, why in missing.items() if not why]
         skipped = [[name, why] for name, why in left_out + no_yardsticks if name in wanted]
@@ -150,9 +153,10 @@ class Comparison:
     def closed(self, command, yardsticks):
         """R is taken anew for each number of clients: within minutes the machine is another one."""
         is_short = self.options.quick and command != scenarios.ECHO
-        servers = [self.ours, *(self.named(QUICK_PEERS) if is_short else self.peers)]
         if command == scenarios.ECHO:
             servers = [*self.both_ours, *self.peers, *self.barest]
+        else:
+            servers = [self.ours, *(self.named(QUICK_PEERS) if is_short else self.peers)]
         for clients in QUICK_CLIENTS if is_short else self.options.clients:
             now = self.programs.rate_limit(command, self.times.limit)
             at_hand = {**yardsticks, "r": now["per_second"]}

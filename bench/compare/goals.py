@@ -76,11 +76,13 @@ def ours(result, clients, command=ECHO, server=OURS):
 
 def throughput_goals(result, server=OURS, number=1, where=""):
     entries = [(clients, ours(result, clients, server=server)) for clients in LOADS]
-    against_r = [
-        Goal(number, f"echo hello, {clients:,} clients{where}, against R", "at least", 0.85, "R", share_of_r(entry))
-        for clients, entry in entries
-    ]
+    against_r = [rate_goal(entry, clients, number, where) for clients, entry in entries]
     return against_r + [peer_goal(result, entry, clients, number, where, 1.1) for clients, entry in entries]
+
+
+def rate_goal(entry, clients, number, where):
+    what = f"echo hello, {clients:,} clients{where}, against R"
+    return Goal(number, what, "at least", 0.85, "R", share_of_r(entry))
 
 
 def peer_goal(result, entry, clients, number, where, wanted, kinds=DIRECT):
@@ -123,12 +125,18 @@ def cpu_goals(result, server=OURS, number=3, where=""):
     both, own = [], []
     for clients in LOADS:
         entry = ours(result, clients, server=server)
-        load = f"{clients:,} clients{where}"
-        both_share = ratio_between(entry, bare, "cpu_us")
-        own_share = ratio_over_rounds(entry, "own_cpu_us", "l_ms", US_PER_MS)
-        both.append(Goal(number, f"CPU of daemon and child, {load}", "at most", 1.08, "x bare", both_share))
-        own.append(Goal(number, f"CPU of the daemon alone, {load}", "at most", 0.12, "L", own_share))
+        both.append(both_cpu_goal(ratio_between(entry, bare, "cpu_us"), clients, number, where))
+        own.append(own_cpu_goal(entry, clients, number, where))
     return both + own
+
+
+def both_cpu_goal(measured, clients, number, where):
+    return Goal(number, f"CPU of daemon and child, {clients:,} clients{where}", "at most", 1.08, "x bare", measured)
+
+
+def own_cpu_goal(entry, clients, number, where):
+    measured = ratio_over_rounds(entry, "own_cpu_us", "l_ms", US_PER_MS)
+    return Goal(number, f"CPU of the daemon alone, {clients:,} clients{where}", "at most", 0.12, "L", measured)
 
 
 def big_reply_goals(result):
@@ -190,13 +198,10 @@ def service_goals(result):
     where, rates, against_peers, both, own = ", in a control group", [], [], [], []
     for clients in LOADS:
         entry = find(listed(result, "service"), server=OURS, command=ECHO, clients=clients)
-        load = f"{clients:,} clients{where}"
-        both_share = ratio_over_rounds(entry, "cpu_us", "bare_cpu_us")
-        own_share = ratio_over_rounds(entry, "own_cpu_us", "l_ms", US_PER_MS)
-        rates.append(Goal(0, f"echo hello, {load}, against R", "at least", 0.85, "R", share_of_r(entry)))
+        rates.append(rate_goal(entry, clients, 0, where))
         against_peers.append(peer_goal(result, entry, clients, 0, where, 1, SERVICE))
-        both.append(Goal(0, f"CPU of daemon and child, {load}", "at most", 1.08, "x bare", both_share))
-        own.append(Goal(0, f"CPU of the daemon alone, {load}", "at most", 0.12, "L", own_share))
+        both.append(both_cpu_goal(ratio_over_rounds(entry, "cpu_us", "bare_cpu_us"), clients, 0, where))
+        own.append(own_cpu_goal(entry, clients, 0, where))
     return rates + against_peers + both + own
 
 
