@@ -153,10 +153,14 @@ void OutputPipe::on_end() {
 }
 
 void OutputPipe::relay(std::string_view bytes) {
-  const bool was_little = relayed_ < kMuchBytes;
-  relayed_ += bytes.size();
-  if (was_little && relayed_ >= kMuchBytes) widen();
+  count(bytes.size());
   relay_->hand_on(bytes);
+}
+
+void OutputPipe::count(std::size_t bytes) {
+  const bool was_little = taken_ < kMuchBytes;
+  taken_ += bytes;
+  if (was_little && taken_ >= kMuchBytes) widen();
 }
 
 // Fewer wake-ups for more bytes each, here and in the command. Where the system allows no more, it stays as it is.
@@ -166,9 +170,10 @@ void OutputPipe::widen() {
 #endif
 }
 
-void OutputPipe::keep(std::size_t count) {
-  log_->commit(count);
-  quota_.left -= count;
+void OutputPipe::keep(std::size_t bytes) {
+  log_->commit(bytes);
+  quota_.left -= bytes;
+  count(bytes);
 }
 
 }  // namespace runwire

@@ -69,8 +69,9 @@ class OutputPipe {
   bool read_once();
   void on_no_room();
   void on_end();
-  void keep(std::size_t count);
+  void keep(std::size_t bytes);
   void relay(std::string_view bytes);
+  void count(std::size_t bytes);
   void widen();
   void start_reading();
 
@@ -81,9 +82,9 @@ class OutputPipe {
   Handle<uv_pipe_t> pipe_;
   OutputLog* log_ = nullptr;  // this and relay_ null: discard
   std::optional<Relay> relay_;
-  std::uint64_t relayed_ = 0;
-  MemoryLease wide_;      // held while the pipe is
-  bool keeping_ = false;  // the read under way goes into log_
+  std::uint64_t taken_ = 0;  // kept or handed on
+  MemoryLease wide_;         // held while the pipe is
+  bool keeping_ = false;     // the read under way goes into log_
   bool paused_ = false;
   bool is_terminal_ = false;
 };

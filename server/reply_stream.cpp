@@ -23,16 +23,18 @@ ReplyStream::ReplyStream(std::string head, JobResult result, OutputStore& store,
       result_(std::move(result)),
       channel_(channel),
       wake_(std::move(wake)),
-      piece_memory_(store.memory()) {}
+      store_(store),
+      sent_memory_(store.memory()),
+      read_memory_(store.memory()) {}
 
 ReplyProgress ReplyStream::pump() {
-  while (!broken_ && !reading_ && channel_.unsent() == 0) {
+  while (!broken_ && channel_.unsent() == 0) {
     switch (stage_) {
       case Stage::head:
         send_head();
         break;
       case Stage::stdout_file:
-        if (!send_file(result_.stdout_log.get())) advance();
+        if (!send_file(result_.stdout_log.get())) return ReplyProgress::going;
         break;
       case Stage::stderr_memory: {
         std::vector<std::string> pieces;
@@ -42,7 +44,7 @@ ReplyProgress ReplyStream::pump() {
         break;
       }
       case Stage::stderr_file:
-        if (!send_file(result_.stderr_log.get())) advance();
+        if (!send_file(result_.stderr_log.get())) return ReplyProgress::going;
         break;
       case Stage::sent:
         return ReplyProgress::sent;
@@ -66,23 +68,37 @@ void ReplyStream::advance() {
   offset_ = 0;
 }
 
-// False when there is nothing (more) in the file.
+// False when a piece is to be waited for. While one is sent the next one is read.
 bool ReplyStream::send_file(OutputLog* log) {
-  piece_memory_.give_back(piece_memory_.held());
   SpillFile* file = log == nullptr ? nullptr : log->file();
-  if (file == nullptr || offset_ == file->size()) return false;
-  const std::size_t size = piece_memory_.extend(kPieceBytes) ? kPieceBytes : kSmallPieceBytes;
+  const bool has_piece = read_size_ > 0;
+  sent_memory_.give_back(sent_memory_.held());
+  if (has_piece) {
+    std::swap(sent_memory_, read_memory_);
+    channel_.send(std::move(piece_), std::exchange(read_size_, 0));
+  }
+  const bool is_read = file == nullptr || offset_ == file->size();
+  if (!is_read && !is_reading_ && (channel_.unsent() == 0 || has_plenty())) read_piece(*file);
+  if (is_read && !has_piece) advance();
+  return has_piece || is_read;
+}
+
+bool ReplyStream::has_plenty() const { return store_.memory().left() >= kPlentyBytes; }
+
+void ReplyStream::read_piece(SpillFile& file) {
+  std::size_t size = has_plenty() ? kLargePieceBytes : kPieceBytes;
+  if (!read_memory_.extend(size)) size = kSmallPieceBytes;
   SpillFile::Buffer piece(new char[size]);
-  reading_ = true;
-  file->read(offset_, piece, size, [this, piece](ssize_t count) { on_read(piece, count); });
-  return true;
+  is_reading_ = true;
+  file.read(offset_, piece, size, [this, piece](ssize_t count) { on_read(piece, count); });
 }
 
 void ReplyStream::on_read(SpillFile::Buffer piece, ssize_t count) {
-  reading_ = false;
+  is_reading_ = false;
   if (count > 0) {
     offset_ += static_cast<std::uint64_t>(count);
-    channel_.send(std::move(piece), static_cast<std::size_t>(count));
+    piece_ = std::move(piece);
+    read_size_ = static_cast<std::size_t>(count);
   } else {
     log::error("spill-unreadable")
         .add("cause", count < 0 ? uv_strerror(static_cast<int>(count)) : "file is short");

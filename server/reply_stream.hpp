@@ -11,9 +11,11 @@
 
 namespace runwire {
 
-inline constexpr std::size_t kPieceBytes = 256 * 1024;
+inline constexpr std::size_t kLargePieceBytes = 512 * 1024;  // each is a way to the thread pool and back
+inline constexpr std::size_t kPieceBytes = 256 * 1024;       // where all clients together hold much
 inline constexpr std::size_t kSmallPieceBytes =
     16 * 1024;  // where all clients together hold too much already
+inline constexpr std::size_t kPlentyBytes = kOutputMemoryBytes / 2;  // left: pieces are large, and read ahead
 
 enum class ReplyProgress {
   going,   // the channel is to drain, or a read is under way
@@ -36,6 +38,8 @@ class ReplyStream {
 
   void send_head();
   bool send_file(OutputLog* log);
+  bool has_plenty() const;
+  void read_piece(SpillFile& file);
   void on_read(SpillFile::Buffer piece, ssize_t size);
   void advance();
 
@@ -44,10 +48,14 @@ class ReplyStream {
   ByteChannel& channel_;
   std::function<void()> wake_;
   Stage stage_ = Stage::head;
-  std::uint64_t offset_ = 0;  // in the file of the present stage
-  bool reading_ = false;
+  std::uint64_t offset_ = 0;  // in the file of the present stage: read up to here
+  bool is_reading_ = false;
+  SpillFile::Buffer piece_;    // the last one read ...
+  std::size_t read_size_ = 0;  // ... of which so many bytes are still to be sent
   bool broken_ = false;
-  MemoryLease piece_memory_;
+  OutputStore& store_;
+  MemoryLease sent_memory_;  // of the piece on its way out
+  MemoryLease read_memory_;  // of piece_, or of the one that is being read
 };
 
 }  // namespace runwire

@@ -357,6 +357,22 @@ TEST_CASE_FIXTURE(StoreFixture,
 }
 #endif
 
+#ifdef F_GETPIPE_SZ
+TEST_CASE_FIXTURE(PipeFixture, "output pipe: one from which much is kept is wider, too") {
+  quota.left = 2 << 20;
+  const int usual = fcntl(ends[1], F_GETPIPE_SZ);
+  const std::string piece(32768, 'x');
+  while (read < std::size_t{1} << 20) {
+    CHECK(fcntl(ends[1], F_GETPIPE_SZ) == usual);
+    const std::size_t before = read;
+    write(piece);
+    REQUIRE(run_until([&] { return read == before + piece.size(); }));
+  }
+  CHECK(fcntl(ends[1], F_GETPIPE_SZ) == static_cast<int>(kWidePipeBytes));
+  REQUIRE(run_until([&] { return log->is_idle(); }));
+}
+#endif
+
 TEST_CASE_FIXTURE(
     StoreFixture,
     "output pipe: of a terminal all is read before its end, though a read gives only a part of it") {

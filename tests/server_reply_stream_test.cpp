@@ -128,6 +128,37 @@ TEST_CASE_FIXTURE(ReplyFixture,
   CHECK(channel.most_waiting < kStreamMemoryBytes + 1000);
 }
 
+TEST_CASE_FIXTURE(ReplyFixture,
+                  "reply stream: while a piece is on its way the next one is read, and no more") {
+  channel.blocked = true;
+  prepare(4 * kSpilled, 0);
+  pump();
+  channel.flow(channel.waiting);
+  pump();
+  REQUIRE(run_until([&] { return channel.waiting > 0; }));
+  CHECK(channel.waiting == kLargePieceBytes);
+  CHECK(store.memory().left() == kOutputMemoryBytes - kStreamMemoryBytes - 2 * kLargePieceBytes);
+  drain(kLargePieceBytes);
+  check_whole();
+}
+
+TEST_CASE_FIXTURE(ReplyFixture,
+                  "reply stream: where much is held in all, pieces are smaller, and none is read ahead") {
+  prepare(4 * kSpilled, 0);
+  MemoryLease others(store.memory());
+  REQUIRE(others.extend(store.memory().left() - kPlentyBytes + 1));
+  channel.blocked = true;
+  pump();
+  const std::size_t before = store.memory().left();
+  channel.flow(channel.waiting);
+  pump();
+  REQUIRE(run_until([&] { return channel.waiting > 0; }));
+  CHECK(channel.waiting == kPieceBytes);
+  CHECK(store.memory().left() == before - kPieceBytes);
+  drain(kPieceBytes);
+  check_whole();
+}
+
 TEST_CASE_FIXTURE(ReplyFixture, "reply stream: pieces are small where all together hold too much") {
   prepare(kSpilled, 0);
   MemoryLease others(store.memory());

@@ -148,7 +148,7 @@ TEST_CASE_FIXTURE(
 TEST_CASE_FIXTURE(SessionOutputFixture,
                   "session output: tells of room when a spilled reply has left, not before") {
   channel.blocked = true;
-  send_whole("a", std::string(kSpilled, 'o'));
+  send_whole("a", std::string(kStreamMemoryBytes + 3 * kLargePieceBytes, 'o'));
   for (int i = 0; i < 3; ++i) {
     REQUIRE(run_until([&] { return channel.waiting > 0; }));
     REQUIRE(channel.flow(channel.waiting));
