@@ -30,11 +30,11 @@ inline constexpr std::size_t kSmallOutputBytes = 64 * 1024;
 inline constexpr std::size_t kSmallOutputReserveBytes = 8
                                                         << 20;  // of those, for streams that are still small
 inline constexpr std::size_t kSpillBufferBytes = 256 * 1024;
-inline constexpr std::size_t kSpillBuffers = 8;  // libuv's pool has four threads
+inline constexpr std::size_t kSpillBuffers = 8;  // at most: libuv's pool has four threads
 
 class OutputStore {
  public:
-  OutputStore(uv_loop_t* loop, std::string spill_dir);
+  OutputStore(uv_loop_t* loop, std::string spill_dir, std::size_t spill_buffers = kSpillBuffers);
   OutputStore(const OutputStore&) = delete;
   OutputStore& operator=(const OutputStore&) = delete;
 
@@ -65,6 +65,7 @@ class OutputStore {
 
   uv_loop_t* loop_;
   std::string spill_dir_;
+  const std::size_t spill_buffers_;
   MemoryBudget memory_{kOutputMemoryBytes};
   MemoryBudget pipe_memory_{kWidePipes * kWidePipeBytes};
   // Not touched before it is used: an idle daemon has no page of it.
@@ -75,5 +76,9 @@ class OutputStore {
   AfterTurn wake_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // lent buffers hold it weakly
 };
+
+// As many as keep this machine's processors at it, one being filled meanwhile. With more, large outputs beside each
+// other take the processors from the loop and from small commands.
+std::size_t spill_buffers();
 
 }  // namespace runwire

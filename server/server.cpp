@@ -76,7 +76,7 @@ Server::Server(uv_loop_t* loop, Spawner& spawner, Options options, Successor* su
       options_(std::move(options)),
       handed_(std::move(handover)),
       max_connections_(connections_allowed(options_)),
-      store_(loop, options_.spill_dir),
+      store_(loop, options_.spill_dir, spill_buffers()),
       direct_calls_(options_.shell, options_.cwd, environ),
       hello_(server_hello(options_, handed_)),
       cgroups_(options_.cgroups ? CgroupTree::make() : nullptr),

@@ -29,6 +29,25 @@ TEST_CASE_FIXTURE(StoreFixture, "output store: lends a bounded number of buffers
   CHECK(store.take_buffer() == nullptr);
 }
 
+TEST_CASE_FIXTURE(LoopFixture, "output store: lends as many buffers as it was told, and wakes for no more") {
+  OutputStore two(loop(), "/nowhere", 2);
+  std::vector<SpillFile::Buffer> taken{two.take_buffer(), two.take_buffer()};
+  CHECK(taken[1] != nullptr);
+  CHECK(two.take_buffer() == nullptr);
+  int told = 0;
+  for (const char* name : {"a", "b"}) {
+    two.wait_for_buffer(name, [&] {
+      ++told;
+      taken.push_back(two.take_buffer());
+    });
+  }
+  taken[0].reset();
+  run_turns();
+  CHECK(told == 1);
+  CHECK(taken[2] != nullptr);
+  two.forget("b");
+}
+
 TEST_CASE_FIXTURE(StoreFixture,
                   "output store: a buffer that was let go is lent again, also after many rounds") {
   auto taken = take_all();
