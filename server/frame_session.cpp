@@ -346,8 +346,9 @@ void FrameSession::quiet() {
   }
   // Who takes what comes as it can, and has not taken it all, may not have seen the last question. Nor has anybody
   // behind a whole reply; but of that he with a window takes some.
-  const bool moves = std::exchange(drains_at_ping_, ground_.output.drains()) != ground_.output.drains();
-  const bool is_only_slow = ground_.window ? !ground_.output.is_idle() && moves
+  const bool takes_some = channel_.unsent() < std::exchange(unsent_at_ping_, channel_.unsent());
+  const bool takes_all = std::exchange(drains_at_ping_, ground_.output.drains()) != ground_.output.drains();
+  const bool is_only_slow = ground_.window ? !ground_.output.is_idle() && (takes_some || takes_all)
                                            : !ground_.output.is_idle() || channel_.unsent() > 0;
   if (!is_only_slow && missed_pings_++ == kMissedPings) {
     enter(State::over);

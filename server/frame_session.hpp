@@ -115,6 +115,7 @@ class FrameSession final {
   std::uint64_t over_due_ms_ = 0;   // loop time; when the last word has waited long enough
   int missed_pings_ = 0;
   std::uint64_t drains_at_ping_ = 0;
+  std::size_t unsent_at_ping_ = 0;
   std::size_t frames_this_turn_ = 0;
   std::uint64_t last_made_id_ = 0;
 

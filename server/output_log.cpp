@@ -20,11 +20,13 @@ OutputLog::Room OutputLog::room(std::size_t want) {
     if (in_memory > 0 && store_.memory().left() >= in_memory + reserved) return {store_.scratch(), in_memory};
     if (!open_file()) return {store_.scratch(), std::min(want, kReadBytes)};
   }
-  if (!filling_) filling_ = store_.take_buffer();
+  if (!store_.has_waiters()) turn_left_ = kTurnBytes;
+  if (!filling_ && turn_left_ > 0) filling_ = store_.take_buffer();
   if (!filling_ && !waiting_) {
     waiting_ = true;
     store_.wait_for_buffer(this, [this] {
       waiting_ = false;
+      turn_left_ = kTurnBytes;
       tell_progress();
     });
   }
@@ -36,6 +38,7 @@ void OutputLog::commit(std::size_t bytes) {
   if (!failure_.empty()) return;
   if (!file_) return append_to_memory(bytes);
   fill_ += bytes;
+  turn_left_ -= std::min(turn_left_, bytes);
   if (fill_ == 0) filling_.reset();  // others may be waiting for it
   if (fill_ > 0 && !writing_) write_out();
 }

@@ -12,6 +12,9 @@
 
 namespace runwire {
 
+inline constexpr std::size_t kTurnBytes =
+    1 << 20;  // less costs more than it gives: others' pipes are full meanwhile
+
 class OutputLog {
  public:
   // `on_progress` is called in a later turn when there is room again, when the log has become idle and when
@@ -61,6 +64,8 @@ class OutputLog {
   std::size_t fill_ = 0;       // of filling_
   bool writing_ = false;       // one write is under way, in order
   bool waiting_ = false;       // room() said no and nobody has said yes since
+  std::size_t turn_left_ =
+      0;  // so much more goes to the file before others that wait for a buffer have theirs
   std::string failure_;
 };
 

@@ -16,7 +16,7 @@ namespace {
 
 // Then others have their turn: a background process may write without an end.
 constexpr int kReadsAtOnce = 32;
-constexpr std::uint64_t kMuchBytes = 1 << 20;  // streamed by a command that will not end at once
+constexpr std::uint64_t kMuchBytes = 1 << 20;  // of a command that will not end at once
 
 // Whether a terminal still has bytes to be read. poll(2) alone may take an end for some, a count alone may miss those
 // that are on their way.
@@ -89,6 +89,7 @@ void OutputPipe::discard() {
   watch();
   log_ = nullptr;
   relay_.reset();
+  narrow();
   resume();
 }
 
@@ -153,11 +154,11 @@ void OutputPipe::on_end() {
 }
 
 void OutputPipe::relay(std::string_view bytes) {
-  count(bytes.size());
+  took(bytes.size());
   relay_->hand_on(bytes);
 }
 
-void OutputPipe::count(std::size_t bytes) {
+void OutputPipe::took(std::size_t bytes) {
   const bool was_little = taken_ < kMuchBytes;
   taken_ += bytes;
   if (was_little && taken_ >= kMuchBytes) widen();
@@ -166,14 +167,23 @@ void OutputPipe::count(std::size_t bytes) {
 // Fewer wake-ups for more bytes each, here and in the command. Where the system allows no more, it stays as it is.
 void OutputPipe::widen() {
 #ifdef F_SETPIPE_SZ
-  if (!is_terminal_ && wide_.extend(kWidePipeBytes)) fcntl(descriptor(), F_SETPIPE_SZ, kWidePipeBytes);
+  const std::size_t reserved = relay_ ? 0 : kWidePipesOfStreams * kWidePipeBytes;
+  if (is_terminal_ || store_.pipe_memory().left() < kWidePipeBytes + reserved) return;
+  if (wide_.extend(kWidePipeBytes)) fcntl(descriptor(), F_SETPIPE_SZ, kWidePipeBytes);
+#endif
+}
+
+// Of a background process, which may live long, while others have a use for what it holds. Not where more is in it.
+void OutputPipe::narrow() {
+#ifdef F_SETPIPE_SZ
+  if (wide_.held() > 0 && fcntl(descriptor(), F_SETPIPE_SZ, kReadBytes) >= 0) wide_.give_back(wide_.held());
 #endif
 }
 
 void OutputPipe::keep(std::size_t bytes) {
   log_->commit(bytes);
   quota_.left -= bytes;
-  count(bytes);
+  took(bytes);
 }
 
 }  // namespace runwire

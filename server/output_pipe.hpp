@@ -71,8 +71,9 @@ class OutputPipe {
   void on_end();
   void keep(std::size_t bytes);
   void relay(std::string_view bytes);
-  void count(std::size_t bytes);
+  void took(std::size_t bytes);
   void widen();
+  void narrow();
   void start_reading();
 
   OutputStore& store_;

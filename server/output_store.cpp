@@ -48,6 +48,7 @@ void OutputStore::wake_waiters() {
 
 void OutputStore::wait_for_buffer(const void* waiter, std::function<void()> retry) {
   waiters_.push_back({waiter, std::move(retry)});
+  if (lent_ < spill_buffers_) wake_.arm();
 }
 
 void OutputStore::forget(const void* waiter) {
@@ -55,6 +56,6 @@ void OutputStore::forget(const void* waiter) {
   std::erase_if(waiters_, [waiter](const Waiter& waiting) { return waiting.who == waiter; });
 }
 
-std::size_t spill_buffers() { return std::min<std::size_t>(uv_available_parallelism() + 1, kSpillBuffers); }
+std::size_t spill_buffers() { return std::clamp<std::size_t>(uv_available_parallelism(), 2, kSpillBuffers); }
 
 }  // namespace runwire

@@ -17,12 +17,13 @@
 namespace runwire {
 
 inline constexpr std::size_t kReadBytes = 64 * 1024;  // a pipe's default capacity (pipe(7))
-// One read takes all that a pipe holds and does not fill its room, so that libuv does not ask again before others have
-// had their turn.
+// One read takes all that a pipe holds and, where it is handed on, does not fill its room, so that libuv does not ask
+// again before others have had their turn.
 inline constexpr std::size_t kWidePipeBytes =
-    256 * 1024;  // the capacity given to a pipe with much to stream ...
+    256 * 1024;  // the capacity given to a pipe through which much comes ...
 inline constexpr std::size_t kWidePipes =
-    4;  // ... to so many: where more stream, a turn must not take longer
+    4;  // ... to so many: where there are more, a turn must not take longer
+inline constexpr std::size_t kWidePipesOfStreams = 2;  // of those, not for output that is kept to the end
 inline constexpr std::size_t kRelayBytes = kWidePipeBytes + kReadBytes;
 inline constexpr std::size_t kStreamMemoryBytes = 1 << 20;   // of one stream; the rest spills
 inline constexpr std::size_t kOutputMemoryBytes = 32 << 20;  // of all streams together
@@ -51,9 +52,10 @@ class OutputStore {
   SpillFile::Buffer take_buffer();
 
   // `retry` is called once, in a later turn and in the order of the calls, when a buffer is free; it need not
-  // take one. `waiter` names it for forget().
+  // take one. `waiter` names it for forget(). Who has not been told should take none while others wait.
   void wait_for_buffer(const void* waiter, std::function<void()> retry);
   void forget(const void* waiter);
+  bool has_waiters() const { return !waiters_.empty(); }
 
  private:
   struct Waiter {
@@ -77,8 +79,8 @@ class OutputStore {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // lent buffers hold it weakly
 };
 
-// As many as keep this machine's processors at it, one being filled meanwhile. With more, large outputs beside each
-// other take the processors from the loop and from small commands.
+// As many as this machine has processors, but two at least. With more, large outputs beside each other take the
+// processors from the loop and from small commands.
 std::size_t spill_buffers();
 
 }  // namespace runwire

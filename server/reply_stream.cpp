@@ -50,7 +50,7 @@ ReplyProgress ReplyStream::pump() {
         return ReplyProgress::sent;
     }
   }
-  return broken_ ? ReplyProgress::broken : ReplyProgress::going;
+  return broken_ && channel_.unsent() == 0 ? ReplyProgress::broken : ReplyProgress::going;
 }
 
 void ReplyStream::send_head() {
@@ -68,22 +68,27 @@ void ReplyStream::advance() {
   offset_ = 0;
 }
 
-// False when a piece is to be waited for. While one is sent the next one is read.
+// False when a piece is to be waited for.
 bool ReplyStream::send_file(OutputLog* log) {
   SpillFile* file = log == nullptr ? nullptr : log->file();
-  const bool has_piece = read_size_ > 0;
+  const bool has_piece = piece_size_ > 0;
   sent_memory_.give_back(sent_memory_.held());
   if (has_piece) {
     std::swap(sent_memory_, read_memory_);
-    channel_.send(std::move(piece_), std::exchange(read_size_, 0));
+    channel_.send(std::move(piece_), std::exchange(piece_size_, 0));
   }
-  const bool is_read = file == nullptr || offset_ == file->size();
-  if (!is_read && !is_reading_ && (channel_.unsent() == 0 || has_plenty())) read_piece(*file);
-  if (is_read && !has_piece) advance();
-  return has_piece || is_read;
+  const bool at_end = file == nullptr || offset_ == file->size();
+  if (!at_end && !is_reading_ && may_read()) read_piece(*file);
+  if (at_end && !has_piece) advance();
+  return has_piece || at_end;
 }
 
 bool ReplyStream::has_plenty() const { return store_.memory().left() >= kPlentyBytes; }
+
+// Ahead, too, while a piece is on its way. A channel that is closed has more unsent than that.
+bool ReplyStream::may_read() const {
+  return channel_.unsent() == 0 || (channel_.unsent() <= kLargePieceBytes && has_plenty());
+}
 
 void ReplyStream::read_piece(SpillFile& file) {
   std::size_t size = has_plenty() ? kLargePieceBytes : kPieceBytes;
@@ -98,7 +103,7 @@ void ReplyStream::on_read(SpillFile::Buffer piece, ssize_t count) {
   if (count > 0) {
     offset_ += static_cast<std::uint64_t>(count);
     piece_ = std::move(piece);
-    read_size_ = static_cast<std::size_t>(count);
+    piece_size_ = static_cast<std::size_t>(count);
   } else {
     log::error("spill-unreadable")
         .add("cause", count < 0 ? uv_strerror(static_cast<int>(count)) : "file is short");

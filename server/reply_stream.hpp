@@ -39,6 +39,7 @@ class ReplyStream {
   void send_head();
   bool send_file(OutputLog* log);
   bool has_plenty() const;
+  bool may_read() const;
   void read_piece(SpillFile& file);
   void on_read(SpillFile::Buffer piece, ssize_t size);
   void advance();
@@ -50,8 +51,8 @@ class ReplyStream {
   Stage stage_ = Stage::head;
   std::uint64_t offset_ = 0;  // in the file of the present stage: read up to here
   bool is_reading_ = false;
-  SpillFile::Buffer piece_;    // the last one read ...
-  std::size_t read_size_ = 0;  // ... of which so many bytes are still to be sent
+  SpillFile::Buffer piece_;     // the last one read ...
+  std::size_t piece_size_ = 0;  // ... and how much of it is still to be sent: all or nothing
   bool broken_ = false;
   OutputStore& store_;
   MemoryLease sent_memory_;  // of the piece on its way out

@@ -48,7 +48,7 @@ void SessionOutput::send(std::string_view header, JobResult result) {
 }
 
 void SessionOutput::drained() {
-  ++drains_;
+  if (channel_.unsent() == 0) ++drains_;  // else it is only that the next piece of a reply has been read
   pump();
   if (has_room()) on_room_();
 }

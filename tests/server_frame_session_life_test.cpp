@@ -21,7 +21,7 @@ class PingingSession : public FrameSessionFixture {
 };
 
 // More than memory keeps of one stream.
-constexpr std::size_t kSpilled = kStreamMemoryBytes + 777777;
+constexpr std::size_t kSpilled = kStreamMemoryBytes + 5 * kLargePieceBytes + 7777;
 
 // A session that has a whole reply under way which is larger than memory.
 class LongReplySession : public PingingSession {
@@ -108,6 +108,22 @@ TEST_CASE_FIXTURE(LongReplySession,
   }
   CHECK(channel.dropped.empty());
   REQUIRE(run_until([&] { return channel.waiting > 0; }));
+}
+
+TEST_CASE_FIXTURE(
+    LongReplySession,
+    "frame session: who takes a long reply slower than a piece between two questions is not gone") {
+  begin_reply(hello_with_window(1000));
+  drain();
+  REQUIRE(run_until([&] { return channel.waiting > 0; }));
+  for (int bits = 0; bits < 10; ++bits) {
+    channel.flow(1000);
+    stay_quiet(1);
+  }
+  CHECK(channel.dropped.empty());
+  REQUIRE(channel.waiting > 0);
+  stay_quiet(4);
+  CHECK(channel.dropped == "silent");
 }
 
 TEST_CASE_FIXTURE(LongReplySession, "frame session: with a window who takes none of a long reply is gone") {

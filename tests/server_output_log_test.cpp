@@ -112,6 +112,22 @@ TEST_CASE_FIXTURE(LogFixture,
   log->commit(0);
 }
 
+TEST_CASE_FIXTURE(LogFixture, "output log: whose turn it is to have a buffer gets it before who asks again") {
+  MemoryLease others(store.memory());
+  REQUIRE(others.extend(kOutputMemoryBytes));
+  std::vector<SpillFile::Buffer> lent(kSpillBuffers);
+  for (auto& buffer : lent) buffer = store.take_buffer();
+  CHECK(log->room(10).size == 0);
+  lent[0].reset();
+  OutputLog eager(store, [] {});
+  CHECK(eager.room(10).size == 0);
+  REQUIRE(run_until([&] { return progress == 1; }));
+  CHECK(log->room(10).size == 10);
+  log->commit(10);
+  REQUIRE(run_until([&] { return log->is_idle() && eager.room(10).size == 10; }));
+  eager.commit(0);
+}
+
 TEST_CASE_FIXTURE(LogFixture, "output log: a read that brought nothing keeps no buffer") {
   MemoryLease others(store.memory());
   REQUIRE(others.extend(kOutputMemoryBytes));

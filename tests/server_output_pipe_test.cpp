@@ -369,6 +369,25 @@ TEST_CASE_FIXTURE(PipeFixture, "output pipe: one from which much is kept is wide
     REQUIRE(run_until([&] { return read == before + piece.size(); }));
   }
   CHECK(fcntl(ends[1], F_GETPIPE_SZ) == static_cast<int>(kWidePipeBytes));
+  CHECK(store.pipe_memory().left() == (kWidePipes - 1) * kWidePipeBytes);
+  REQUIRE(run_until([&] { return log->is_idle(); }));
+  pipe.discard();  // a background process has it now
+  CHECK(fcntl(ends[1], F_GETPIPE_SZ) == static_cast<int>(kReadBytes));
+  CHECK(store.pipe_memory().left() == kWidePipes * kWidePipeBytes);
+}
+
+TEST_CASE_FIXTURE(PipeFixture, "output pipe: some of those that are wider are left to streams") {
+  MemoryLease others(store.pipe_memory());
+  REQUIRE(others.extend((kWidePipes - kWidePipesOfStreams) * kWidePipeBytes));
+  quota.left = 2 << 20;
+  const int usual = fcntl(ends[1], F_GETPIPE_SZ);
+  const std::string piece(32768, 'x');
+  while (read <= std::size_t{1} << 20) {
+    const std::size_t before = read;
+    write(piece);
+    REQUIRE(run_until([&] { return read == before + piece.size(); }));
+  }
+  CHECK(fcntl(ends[1], F_GETPIPE_SZ) == usual);
   REQUIRE(run_until([&] { return log->is_idle(); }));
 }
 #endif

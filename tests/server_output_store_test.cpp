@@ -45,7 +45,6 @@ TEST_CASE_FIXTURE(LoopFixture, "output store: lends as many buffers as it was to
   run_turns();
   CHECK(told == 1);
   CHECK(taken[2] != nullptr);
-  two.forget("b");
 }
 
 TEST_CASE_FIXTURE(StoreFixture,

@@ -24,7 +24,10 @@ class ReplyFixture : public JobFixture {
     std::string head = frame_head(to_json(from.header));
     stream = std::make_unique<ReplyStream>(std::move(head), std::move(from), store, channel, std::move(wake));
   }
-  void pump() { progress = stream->pump(); }
+  void pump() {
+    ++pumps;
+    progress = stream->pump();
+  }
 
   // Lets the client take `step` bytes a turn until the reply is over.
   void drain(std::size_t step) {
@@ -44,6 +47,7 @@ class ReplyFixture : public JobFixture {
   FakeChannel channel;
   std::unique_ptr<ReplyStream> stream;
   ReplyProgress progress = ReplyProgress::going;
+  int pumps = 0;
 
  private:
   static std::string repeated(const std::string& line, std::size_t bytes) {
@@ -136,8 +140,17 @@ TEST_CASE_FIXTURE(ReplyFixture,
   channel.flow(channel.waiting);
   pump();
   REQUIRE(run_until([&] { return channel.waiting > 0; }));
+  const std::size_t two_pieces = kOutputMemoryBytes - kStreamMemoryBytes - 2 * kLargePieceBytes;
   CHECK(channel.waiting == kLargePieceBytes);
-  CHECK(store.memory().left() == kOutputMemoryBytes - kStreamMemoryBytes - 2 * kLargePieceBytes);
+  CHECK(store.memory().left() == two_pieces);
+  const int before = pumps;
+  REQUIRE(run_until([&] { return pumps > before; }));  // the next one has been read
+  CHECK(channel.waiting == kLargePieceBytes);
+  CHECK(store.memory().left() == two_pieces);
+  channel.flow(channel.waiting);
+  pump();
+  CHECK(channel.waiting == kLargePieceBytes);  // it needs no turn of the loop
+  CHECK(store.memory().left() == two_pieces);
   drain(kLargePieceBytes);
   check_whole();
 }
