@@ -39,9 +39,6 @@ class SessionOutputFixture : public StoreFixture {
 
   std::vector<SessionFrame> frames() const { return session_frames_in(channel.sent); }
   std::string names() const { return names_of(frames()); }
-  bool wait_until_idle() {
-    return run_until([&] { return output->is_idle(); });
-  }
   // The peer takes all that is on its way, again and again, until there is nothing more.
   void take_all() {
     REQUIRE(run_until([&] {
