@@ -27,6 +27,13 @@ class PipeFixture : public StoreFixture {
   void read_all() {
     REQUIRE(run_until([&] { return !pipe.has_bytes_waiting(); }));
   }
+  // A part of what a pipe holds, and all of it is read.
+  void pass_on() {
+    const std::string piece(32768, 'x');
+    const std::size_t before = read;
+    write(piece);
+    REQUIRE(run_until([&] { return read == before + piece.size(); }));
+  }
 
   OutputQuota quota{1000};
   std::unique_ptr<OutputLog> log = std::make_unique<OutputLog>(store, [this] { pipe.resume(); });
@@ -355,18 +362,13 @@ TEST_CASE_FIXTURE(StoreFixture,
   all.clear();
   CHECK(store.pipe_memory().left() == kWidePipes * kWidePipeBytes);
 }
-#endif
 
-#ifdef F_GETPIPE_SZ
 TEST_CASE_FIXTURE(PipeFixture, "output pipe: one from which much is kept is wider, too") {
   quota.left = 2 << 20;
   const int usual = fcntl(ends[1], F_GETPIPE_SZ);
-  const std::string piece(32768, 'x');
   while (read < std::size_t{1} << 20) {
     CHECK(fcntl(ends[1], F_GETPIPE_SZ) == usual);
-    const std::size_t before = read;
-    write(piece);
-    REQUIRE(run_until([&] { return read == before + piece.size(); }));
+    pass_on();
   }
   CHECK(fcntl(ends[1], F_GETPIPE_SZ) == static_cast<int>(kWidePipeBytes));
   CHECK(store.pipe_memory().left() == (kWidePipes - 1) * kWidePipeBytes);
@@ -381,12 +383,7 @@ TEST_CASE_FIXTURE(PipeFixture, "output pipe: some of those that are wider are le
   REQUIRE(others.extend((kWidePipes - kWidePipesOfStreams) * kWidePipeBytes));
   quota.left = 2 << 20;
   const int usual = fcntl(ends[1], F_GETPIPE_SZ);
-  const std::string piece(32768, 'x');
-  while (read <= std::size_t{1} << 20) {
-    const std::size_t before = read;
-    write(piece);
-    REQUIRE(run_until([&] { return read == before + piece.size(); }));
-  }
+  while (read <= std::size_t{1} << 20) pass_on();
   CHECK(fcntl(ends[1], F_GETPIPE_SZ) == usual);
   REQUIRE(run_until([&] { return log->is_idle(); }));
 }
